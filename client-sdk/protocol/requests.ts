@@ -1,0 +1,184 @@
+/** Requests of an initiator and the answers to them: the same bodies over HTTP and over the channel. */
+import type { ErrorCode } from './errors.ts';
+import type {
+  Attention,
+  BranchId,
+  BranchKind,
+  Cause,
+  Direction,
+  EpochMs,
+  Gid,
+  Json,
+  Mode,
+  Participant,
+  Phase,
+} from './words.ts';
+
+/** A branch to be registered. The payload goes to try, confirm and cancel alike (≤ 64 KiB of JSON). */
+export interface BranchSpec {
+  readonly kind?: BranchKind;
+  readonly participant: Participant;
+  readonly payload?: Json;
+}
+
+/** A step of a saga. */
+export interface StepSpec {
+  /** Unique in the saga; later steps and undo find the result under it. */
+  readonly name: string;
+  readonly participant: Participant;
+  /** Names of steps defined earlier that must be done first. Default: the step before; `[]`: none. */
+  readonly after?: readonly string[];
+  /** Forward attempts with unknown outcome before the saga rolls back. Default 3; not for a pivot. */
+  readonly attempts?: number;
+  /** Once this step is asked only its own refusal can roll the saga back; once it is done, nothing can. */
+  readonly pivot?: boolean;
+}
+
+/** `POST /v1/transactions`. Idempotent by gid and content; other content answers CONFLICT. */
+export interface BeginRequest {
+  readonly gid: Gid;
+  readonly name?: string;
+  /** Undecided after this time, it rolls back. 10 ms .. 30 days, default 30 s. */
+  readonly timeoutMs?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Branches known at the beginning; they share the one durable record. */
+  readonly branches?: readonly BranchSpec[];
+}
+
+/** `POST /v1/transactions/{gid}/branches`. Idempotent by `request`. Durable before any try may run. */
+export interface RegisterRequest {
+  readonly gid: Gid;
+  /** Chosen by the caller, unique in the gid, 1..64 of the gid grammar: a repeat gets the same branch ids. */
+  readonly request: string;
+  readonly branches: readonly BranchSpec[];
+}
+
+/** `POST /v1/transactions/{gid}/branches/{branchId}/try`: the coordinator passes the try on to the participant. */
+export interface TryRequest {
+  readonly gid: Gid;
+  readonly branchId: BranchId;
+}
+
+/** `POST /v1/transactions/{gid}/commit`, `…/rollback`, `POST /v1/sagas/{gid}/rollback`. Idempotent. */
+export interface DecideRequest {
+  readonly gid: Gid;
+  readonly direction: Direction;
+  /** Kept as `cause.detail`. */
+  readonly reason?: string;
+  /** `decided`: answer when the decision is durable. `completed` (default): when phase two is done, or after `waitMs`. */
+  readonly wait?: 'decided' | 'completed';
+  /** How long `completed` may wait after the decision; default 2,000, at most 60,000. */
+  readonly waitMs?: number;
+}
+
+/** `POST /v1/sagas`. Idempotent by gid and content; other content answers CONFLICT. */
+export interface SubmitRequest {
+  readonly gid: Gid;
+  readonly name: string;
+  readonly input?: Json;
+  readonly steps: readonly StepSpec[];
+  /** Not finished after this time, it rolls back (unless the pivot was asked). Default: no deadline. */
+  readonly timeoutMs?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** `submitted`: answer when the saga is durable. `completed` (default): when it is finished, or after `waitMs`. */
+  readonly wait?: 'submitted' | 'completed';
+  /** How long `completed` may wait; default 30,000, at most 60,000. Then the answer shows the phase it is in. */
+  readonly waitMs?: number;
+}
+
+/** `GET /v1/transactions/{gid}`, `GET /v1/sagas/{gid}`. With `wait`, as for {@link DecideRequest}. */
+export interface GetRequest {
+  readonly gid: Gid;
+  readonly wait?: 'decided' | 'completed';
+  readonly waitMs?: number;
+}
+
+/** The state that every answer shows. It was durable before the answer left. */
+export interface TransactionAnswer {
+  readonly gid: Gid;
+  readonly mode: Mode;
+  readonly phase: Phase;
+  readonly cause: Cause | null;
+  readonly deadlineAtMs: EpochMs | null;
+  /** Ids of the branches that this request registered, in its order (begin and register). */
+  readonly branchIds?: readonly BranchId[];
+  /** Results by step name of a saga that has committed. */
+  readonly results?: Readonly<Record<string, Json>>;
+}
+
+/** Answer to a try that went through the coordinator. */
+export interface TryAnswer {
+  readonly result: Json;
+}
+
+/** One branch (or step) as `get` shows it. */
+export interface BranchView {
+  readonly branchId: BranchId;
+  readonly name: string | null;
+  readonly kind: BranchKind | 'step';
+  readonly participant: Participant;
+  /** `waiting`: not asked yet. `asked`: an operation is owed. The rest: what came of it. */
+  readonly state: 'registered' | 'waiting' | 'asked' | 'done' | 'confirmed' | 'cancelled' | 'undone';
+  /** The operation that is owed now, if any. */
+  readonly operation: string | null;
+  /** Attempts of that operation in this coordinator's term. */
+  readonly attempts: number;
+  readonly nextAttemptAtMs: EpochMs | null;
+  readonly lastError: string | null;
+  readonly result: Json;
+}
+
+/** A global transaction as `get` shows it. */
+export interface TransactionView extends TransactionAnswer {
+  readonly name: string;
+  readonly attention: Attention | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly startedAtMs: EpochMs;
+  readonly decidedAtMs: EpochMs | null;
+  readonly finishedAtMs: EpochMs | null;
+  readonly branches: readonly BranchView[];
+}
+
+/** One line of a list. */
+export interface TransactionSummary {
+  readonly gid: Gid;
+  readonly mode: Mode;
+  readonly name: string;
+  readonly phase: Phase;
+  readonly cause: Cause | null;
+  readonly attention: Attention | null;
+  readonly startedAtMs: EpochMs;
+  readonly deadlineAtMs: EpochMs | null;
+  readonly finishedAtMs: EpochMs | null;
+}
+
+/** `GET /v1/transactions?…`: newest first, paged by `cursor`. */
+export interface ListRequest {
+  readonly mode?: Mode;
+  readonly name?: string;
+  /** `open`: not terminal yet. */
+  readonly outcome?: 'open' | 'committed' | 'rolledBack';
+  readonly attention?: boolean;
+  /** 1..500, default 50. */
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+export interface ListAnswer {
+  readonly transactions: readonly TransactionSummary[];
+  /** Give it back as `cursor` for the next page; null at the end. */
+  readonly nextCursor: string | null;
+}
+
+/** RFC 9457 problem details: the body of every refusal. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  readonly gid?: Gid;
+  readonly retryAfterMs?: number;
+}

@@ -1,0 +1,67 @@
+/**
+ * The words that SDK, coordinator, logs and console share. One word, one meaning; see docs/concepts.md.
+ * This folder imports nothing, so that both sides (and a browser) can use it.
+ */
+
+/** Global transaction id: 1..64 of `[A-Za-z0-9._-]`, chosen by the initiator; UUIDv7 text by default. */
+export type Gid = string;
+
+/** Number of a branch (in a saga: of a step) in its gid: 1..256, given by the coordinator in order. */
+export type BranchId = number;
+
+/** Milliseconds since 1970-01-01 UTC. */
+export type EpochMs = number;
+
+/** Any JSON value. Never `undefined`: a missing result is `null`. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** How a global transaction runs: the initiator decides (`transaction`), or the steps do (`saga`). */
+export type Mode = 'transaction' | 'saga';
+
+/** What kind of branch takes part in mode `transaction`. */
+export type BranchKind = 'tcc';
+
+/**
+ * ```
+ * active ──► committing  ──► committed
+ *    └─────► rollingBack ──► rolledBack
+ * ```
+ * Leaving `active` is the decision; it never changes. A saga without a pivot goes from `active` to
+ * `committed` at once: its last step is its decision.
+ */
+export type Phase = 'active' | 'committing' | 'committed' | 'rollingBack' | 'rolledBack';
+
+/** The two things that a decision can say. */
+export type Direction = 'commit' | 'rollback';
+
+/** What a participant is asked to do. */
+export type Operation = 'try' | 'confirm' | 'cancel' | 'run' | 'undo';
+
+/** Who answers for a branch: a method of a service (any live instance), or an HTTP address. */
+export type Participant =
+  /** A method offered over the channel by any live instance of the service. */
+  | { readonly service: string; readonly method: string }
+  /** `POST {url}/{operation}`; the origin must be in the coordinator's allow-list. */
+  | { readonly url: string };
+
+/** Why the decision was taken. `detail` is for people, at most 512 characters. */
+export interface Cause {
+  readonly kind: 'initiator' | 'deadline' | 'refused' | 'attempts' | 'completed' | 'operator';
+  readonly detail?: string;
+  /** The branch that caused it, for `refused` and `attempts`. */
+  readonly branchId?: BranchId;
+}
+
+/** A human is needed; a flag beside the phase, never a phase. Retries go on all the same. */
+export interface Attention {
+  readonly reason: 'retries' | 'refused' | 'unreadable';
+  readonly branchId: BranchId | null;
+  readonly detail: string;
+  readonly atMs: EpochMs;
+}

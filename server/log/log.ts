@@ -1,0 +1,115 @@
+/**
+ * The port to the log. A row is one append to one gid; primary key (gid, seq) is the compare-and-set
+ * that makes every decision safe; the epoch fence only saves work. One suite,
+ * `test/conformance/log.ts`, holds every store to this contract.
+ */
+import type { Attention, Cause, EpochMs, Gid, Mode } from '../../client-sdk/protocol/index.ts';
+
+/** How many slices the gids fall into; a slice is what one coordinator owns. Fixed for the life of a log. */
+export const shardCount = 64;
+
+/** One append: one or more records of one gid, written whole or not at all. */
+export interface LogRow {
+  readonly gid: Gid;
+  /** 1, 2, 3 … without gaps, per gid. */
+  readonly seq: number;
+  /** 0 .. shardCount-1. */
+  readonly shard: number;
+  readonly epoch: number;
+  readonly atMs: EpochMs;
+  /** JSON array of records, oldest first. Opaque to the store. */
+  readonly records: string;
+}
+
+/** The search row of a gid, written in the same durable write as the log row that changed it. */
+export interface IndexRow {
+  readonly gid: Gid;
+  readonly shard: number;
+  readonly mode: Mode;
+  readonly name: string;
+  /** Null while open. */
+  readonly outcome: 'committed' | 'rolledBack' | null;
+  readonly cause: Cause | null;
+  readonly attention: Attention | null;
+  readonly startedAtMs: EpochMs;
+  readonly deadlineAtMs: EpochMs | null;
+  readonly finishedAtMs: EpochMs | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Append {
+  readonly row: LogRow;
+  /** Upserted with the row; null when nothing that the index shows has changed. */
+  readonly index: IndexRow | null;
+}
+
+/**
+ * - `appended`: durable now (fsync or commit returned), or an equal row was already there;
+ * - `conflict`: the slot holds another row, and ours will never be in the log;
+ * - `fenced`: the term is over, nothing of the batch was written, and nothing ever will be;
+ * - `unknown`: it may be there now, or appear later. Send the same row to the same slot again.
+ */
+export type AppendAnswer = 'appended' | 'conflict' | 'fenced' | 'unknown';
+
+/** A coordinator's term. */
+export interface Term {
+  readonly node: string;
+  readonly epoch: number;
+}
+
+export interface SearchFilter {
+  readonly mode?: Mode;
+  readonly name?: string;
+  readonly outcome?: 'open' | 'committed' | 'rolledBack';
+  /** True: only those that need a human. */
+  readonly attention?: boolean;
+  /** 1..500. */
+  readonly limit: number;
+  /** Exclusive: (startedAtMs, gid) of the last row of the page before. Newest first. */
+  readonly before?: { readonly startedAtMs: EpochMs; readonly gid: Gid };
+}
+
+export interface TransactionLog {
+  /** How many batches may be in flight at once; more would only queue in the store. */
+  readonly commitsInFlightMax: number;
+
+  /**
+   * Ends every other term and starts a new one that owns all shards. Epochs only grow. Durable.
+   * Throws when the store cannot be reached: nobody serves without a term.
+   */
+  takeOver(node: string, address: string, atMs: EpochMs): Promise<Term>;
+
+  /**
+   * Writes the rows in one durable commit, at most one row per gid and 256 per call. Answers per
+   * row, in order. Never throws and never answers later than the store's own time limit
+   * (then `unknown`). A conflict of one row does not stop the others.
+   */
+  append(term: Term, batch: readonly Append[]): Promise<readonly AppendAnswer[]>;
+
+  /** All rows of the gids, by gid and seq. From the primary only. Throws when the store is away. */
+  read(gids: readonly Gid[]): Promise<readonly LogRow[]>;
+
+  /** Gids without an outcome, ascending, after the given one (`''`: from the start). Throws when away. */
+  openGids(afterGid: Gid, limit: number): Promise<readonly Gid[]>;
+
+  /** Index row of the page, newest first. Throws when the store is away. */
+  search(filter: SearchFilter): Promise<readonly IndexRow[]>;
+
+  /** Index rows of these gids (missing ones are left out). Throws when the store is away. */
+  find(gids: readonly Gid[]): Promise<readonly IndexRow[]>;
+
+  /** Ends the term if it is still running (graceful stop). Never throws. */
+  release(term: Term): Promise<void>;
+
+  /** Closes connections. Never throws; safe to repeat. */
+  close(): Promise<void>;
+}
+
+/** FNV-1a over the gid: which shard it belongs to. Must never change for an existing log. */
+export function shardOf(gid: Gid): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < gid.length; i += 1) {
+    hash = Math.imul(hash ^ gid.charCodeAt(i), 0x01000193);
+  }
+  return (hash >>> 0) % shardCount;
+}

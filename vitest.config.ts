@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+// Two projects: `unit` needs nothing but Node; `system` starts servers and processes, so its files
+// run one after another (two cores) with a generous limit that only a hang can reach.
+export default defineConfig({
+  test: {
+    reporters: ['default'],
+    coverage: { provider: 'v8', include: ['server/core/**/*.ts'], reporter: ['text'] },
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/*.test.ts', 'test/{core,engine,sdk,api,unit}/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/{conformance,integration,blackbox,examples}/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
