@@ -1,0 +1,212 @@
+/**
+ * Checks of request bodies (their shapes are in shapes.ts): the compiled schemas, the bytes of payloads, the depth of JSON, and a
+ * plain sentence for people when something is wrong. A body that passes here may be taken for the
+ * request type of its verb; that is the parse boundary of HTTP and channel alike.
+ */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';
+import { schemas } from './shapes.ts';
+
+/** Why a body is refused: a code of the table and a sentence that names the place. */
+export interface Fault {
+  readonly code: 'INVALID_REQUEST' | 'INVALID_JSON' | 'LIMIT_EXCEEDED';
+  readonly detail: string;
+}
+
+/** Null when the body is fine. Never throws, never changes the body. */
+export type Validate = (body: unknown) => Fault | null;
+/** One check per verb; the same for HTTP and channel. */
+export type Validators = Readonly<Record<ChannelVerb, Validate>>;
+
+const schemaOfVerb = {
+  begin: 'Begin',
+  register: 'Register',
+  try: 'Try',
+  decide: 'Decide',
+  submit: 'Submit',
+  get: 'Get',
+  list: 'List',
+} as const satisfies Record<ChannelVerb, keyof typeof schemas>;
+
+/**
+ * Compiles the schemas: some milliseconds, so once per process. The order of refusals is fixed:
+ * depth (INVALID_JSON), shape (INVALID_REQUEST, or LIMIT_EXCEEDED for too many and too long), then
+ * addresses (INVALID_REQUEST), then payload bytes (LIMIT_EXCEEDED).
+ */
+export function createValidators(): Validators {
+  const ajv = new Ajv2020({
+    strict: true,
+    strictTypes: false,
+    allErrors: false,
+    verbose: true,
+    removeAdditional: false,
+    coerceTypes: false,
+    useDefaults: false,
+    ownProperties: true,
+  });
+  ajv.addVocabulary(['components']);
+  ajv.addSchema({ components: { schemas } }, 'settle');
+  const compile = (verb: ChannelVerb): Validate => {
+    const shape = ajv.compile({ $ref: `settle#/components/schemas/${schemaOfVerb[verb]}` });
+    return (body) => depthFault(body) ?? shapeFault(shape, body) ?? contentFault(body);
+  };
+  return {
+    begin: compile('begin'),
+    register: compile('register'),
+    try: compile('try'),
+    decide: compile('decide'),
+    submit: compile('submit'),
+    get: compile('get'),
+    list: compile('list'),
+  };
+}
+
+/** True when the value nests at most `max` deep: a plain value is 0 deep, `[]` is 1, `[[]]` is 2. */
+export function isShallow(value: unknown, max: number): boolean {
+  if (value === null || typeof value !== 'object') return true;
+  if (max === 0) return false;
+  for (const inner of Object.values(value)) {
+    if (!isShallow(inner, max - 1)) return false;
+  }
+  return true;
+}
+
+function depthFault(body: unknown): Fault | null {
+  if (isShallow(body, limits.jsonDepthMax)) return null;
+  return { code: 'INVALID_JSON', detail: `The body nests deeper than ${limits.jsonDepthMax}.` };
+}
+
+function shapeFault(shape: ValidateFunction, body: unknown): Fault | null {
+  if (shape(body)) return null;
+  const error = mostTelling(shape.errors ?? []);
+  if (error === undefined) return { code: 'INVALID_REQUEST', detail: 'The body is not valid.' };
+  const isLimit = limitKeywords.has(error.keyword);
+  return { code: isLimit ? 'LIMIT_EXCEEDED' : 'INVALID_REQUEST', detail: sentenceOf(error) };
+}
+
+const limitKeywords: ReadonlySet<string> = new Set(['maxItems', 'maxLength', 'maxProperties']);
+
+/** A failed `oneOf` reports every alternative: say what is wrong with the one that was meant. */
+function mostTelling(errors: readonly ErrorObject[]): ErrorObject | undefined {
+  const union = errors.find((error) => error.keyword === 'oneOf');
+  if (union === undefined) return errors.find((e) => e.keyword !== 'propertyNames') ?? errors[0];
+  const participant: unknown = union.data;
+  if (participant === null || typeof participant !== 'object') return union;
+  const meant = Object.hasOwn(participant, 'url') ? '/oneOf/1/' : '/oneOf/0/';
+  const telling = errors.find((error) => error.schemaPath.includes(meant));
+  return telling === undefined || telling.keyword === 'required' ? union : telling;
+}
+
+function sentenceOf(error: ErrorObject): string {
+  const place = placeOf(error.instancePath);
+  const at = place === '' ? '' : `${place}: `;
+  const { params } = error;
+  switch (error.keyword) {
+    case 'required':
+      return `${joined(place, params['missingProperty'])}: is missing`;
+    case 'additionalProperties':
+      return `${joined(place, params['additionalProperty'])}: is not a known field`;
+    case 'oneOf':
+      return `${at}needs either service and method, or url`;
+    case 'type':
+      return place === ''
+        ? 'The body must be a JSON object.'
+        : `${at}must be ${articleOf(String(params['type']))}`;
+    case 'enum':
+      return `${at}must be one of ${[params['allowedValues']].flat().join(', ')}`;
+    case 'pattern':
+      return `${error.propertyName === undefined ? at : `${joined(place, error.propertyName)}: `}${
+        grammars.get(String(params['pattern'])) ?? 'is outside its grammar'
+      }`;
+    case 'minimum':
+    case 'maximum':
+      return `${at}must be ${rangeOf(error)}`;
+    case 'minItems':
+      return `${at}needs at least ${String(params['limit'])}`;
+    case 'maxItems':
+      return `${at}has more than ${String(params['limit'])} entries`;
+    case 'maxProperties':
+      return `${at}has more than ${String(params['limit'])} entries`;
+    case 'maxLength':
+      return `${at}is longer than ${String(params['limit'])} characters`;
+    default:
+      return `${at}${error.message ?? 'is not valid'}`;
+  }
+}
+
+const grammars: ReadonlyMap<string, string> = new Map([
+  [limits.gidPattern, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ -'],
+  [
+    limits.namePattern,
+    'must be a name: a letter or digit, then up to 127 of A-Z a-z 0-9 . _ : / -',
+  ],
+]);
+
+function rangeOf(error: ErrorObject): string {
+  const parent: Record<string, unknown> = error.parentSchema ?? {};
+  return `from ${String(parent['minimum'])} to ${String(parent['maximum'])}`;
+}
+
+function articleOf(type: string): string {
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+/** `/branches/2/participant` → `branches[2].participant` (RFC 6901 escapes undone). */
+function placeOf(pointer: string): string {
+  let place = '';
+  for (const part of pointer.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    place = /^\d+$/.test(key) ? `${place}[${key}]` : joined(place, key);
+  }
+  return place;
+}
+
+function joined(place: string, key: unknown): string {
+  const shown = String(key).slice(0, 64);
+  return place === '' ? shown : `${place}.${shown}`;
+}
+
+/** The parts of a well-formed body whose content no schema can check. */
+interface Shaped {
+  readonly branches?: readonly { readonly participant: { url?: string }; payload?: unknown }[];
+  readonly steps?: readonly { readonly participant: { url?: string } }[];
+  readonly input?: unknown;
+}
+
+function contentFault(body: unknown): Fault | null {
+  const shaped = body as Shaped;
+  for (const [i, branch] of (shaped.branches ?? []).entries()) {
+    const fault =
+      urlFault(branch.participant.url, `branches[${i}].participant.url`) ??
+      bytesFault(branch.payload, `branches[${i}].payload`);
+    if (fault !== null) return fault;
+  }
+  for (const [i, step] of (shaped.steps ?? []).entries()) {
+    const fault = urlFault(step.participant.url, `steps[${i}].participant.url`);
+    if (fault !== null) return fault;
+  }
+  return bytesFault(shaped.input, 'input');
+}
+
+/** `/{operation}` is put at the end, so query and fragment have no place; credentials would leak. */
+function urlFault(url: string | undefined, place: string): Fault | null {
+  if (url === undefined) return null;
+  const parsed = URL.parse(url);
+  const isPlain =
+    parsed !== null &&
+    (parsed.protocol === 'http:' || parsed.protocol === 'https:') &&
+    parsed.username === '' &&
+    parsed.password === '' &&
+    !/[?#\s]/.test(url);
+  if (isPlain) return null;
+  const detail = `${place}: must be an http or https address without user, query or fragment`;
+  return { code: 'INVALID_REQUEST', detail };
+}
+
+function bytesFault(payload: unknown, place: string): Fault | null {
+  if (payload === undefined) return null;
+  const bytes = Buffer.byteLength(JSON.stringify(payload));
+  if (bytes <= limits.payloadBytesMax) return null;
+  const detail = `${place}: is ${bytes} bytes of JSON, more than ${limits.payloadBytesMax}`;
+  return { code: 'LIMIT_EXCEEDED', detail };
+}

@@ -1,0 +1,130 @@
+/**
+ * JSON schemas of every request, once: HTTP, channel and /openapi.json use the same ones. They
+ * guard the invariant that nothing unknown, oversized or misshapen reaches the engine. What
+ * depends on state, and whether the steps of a saga form a graph, is the business of the core.
+ */
+import { limits } from '../../client-sdk/protocol/index.ts';
+
+/** A JSON Schema (2020-12) as plain data. */
+export type Schema = { readonly [keyword: string]: unknown };
+
+/** Longest `waitMs`: beyond it a caller asks again, so that connections are not held for ever. */
+export const waitMsMax = 60_000;
+/** A cursor is made by the server: a start time and a gid, encoded; nothing longer is one. */
+export const cursorLengthMax = 256;
+
+/** Reference to a schema of {@link schemas}. */
+export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+function record(properties: { readonly [name: string]: Schema }, required: string[]): Schema {
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+const gid: Schema = {
+  type: 'string',
+  pattern: limits.gidPattern,
+  description: 'Global transaction id: 1 to 64 of A-Z a-z 0-9 . _ - ; UUIDv7 by default.',
+};
+const name: Schema = { type: 'string', pattern: limits.namePattern };
+const branchId: Schema = { type: 'integer', minimum: 1, maximum: limits.branchesMax };
+const timeoutMs: Schema = {
+  type: 'integer',
+  minimum: limits.timeoutMsMin,
+  maximum: limits.timeoutMsMax,
+};
+const waitMs: Schema = { type: 'integer', minimum: 0, maximum: waitMsMax };
+const anyJson = (description: string): Schema => ({ description });
+
+/** Bodies of the channel verbs, and their parts, by name; also `components.schemas` of OpenAPI. */
+export const schemas = {
+  Participant: {
+    description: 'A method of a service that connects by the channel, or an HTTP address.',
+    oneOf: [
+      record({ service: name, method: name }, ['service', 'method']),
+      record({ url: { type: 'string', maxLength: limits.urlLengthMax } }, ['url']),
+    ],
+  },
+  Labels: {
+    type: 'object',
+    description: 'For search. At most 16, keys are names.',
+    maxProperties: limits.labelsMax,
+    propertyNames: { pattern: limits.namePattern },
+    additionalProperties: { type: 'string', maxLength: limits.labelLengthMax },
+  },
+  Branch: record(
+    {
+      kind: { type: 'string', enum: ['tcc'] },
+      participant: ref('Participant'),
+      payload: anyJson('Any JSON of at most 64 KiB; goes to try, confirm and cancel alike.'),
+    },
+    ['participant'],
+  ),
+  Step: record(
+    {
+      name,
+      participant: ref('Participant'),
+      after: { type: 'array', items: name, maxItems: limits.branchesMax },
+      attempts: { type: 'integer', minimum: 1, maximum: limits.attemptsMax },
+      pivot: { type: 'boolean' },
+    },
+    ['name', 'participant'],
+  ),
+  Begin: record(
+    {
+      gid,
+      name,
+      timeoutMs,
+      labels: ref('Labels'),
+      branches: { type: 'array', items: ref('Branch'), maxItems: limits.branchesMax },
+    },
+    ['gid'],
+  ),
+  Register: record(
+    {
+      gid,
+      request: {
+        type: 'string',
+        pattern: limits.gidPattern,
+        description: 'Chosen by the caller, unique in the gid: a repeat gets the same branch ids.',
+      },
+      branches: { type: 'array', items: ref('Branch'), minItems: 1, maxItems: limits.branchesMax },
+    },
+    ['gid', 'request', 'branches'],
+  ),
+  Try: record({ gid, branchId }, ['gid', 'branchId']),
+  Decide: record(
+    {
+      gid,
+      direction: { type: 'string', enum: ['commit', 'rollback'] },
+      reason: { type: 'string', description: 'Kept as cause.detail, cut at 512 characters.' },
+      wait: { type: 'string', enum: ['decided', 'completed'] },
+      waitMs,
+    },
+    ['gid', 'direction'],
+  ),
+  Submit: record(
+    {
+      gid,
+      name,
+      input: anyJson('Any JSON of at most 64 KiB; goes to every run and undo.'),
+      steps: { type: 'array', items: ref('Step'), maxItems: limits.branchesMax },
+      timeoutMs,
+      labels: ref('Labels'),
+      wait: { type: 'string', enum: ['submitted', 'completed'] },
+      waitMs,
+    },
+    ['gid', 'name', 'steps'],
+  ),
+  Get: record({ gid, wait: { type: 'string', enum: ['decided', 'completed'] }, waitMs }, ['gid']),
+  List: record(
+    {
+      mode: { type: 'string', enum: ['transaction', 'saga'] },
+      name,
+      outcome: { type: 'string', enum: ['open', 'committed', 'rolledBack'] },
+      attention: { type: 'boolean' },
+      limit: { type: 'integer', minimum: 1, maximum: limits.pageSizeMax },
+      cursor: { type: 'string', maxLength: cursorLengthMax },
+    },
+    [],
+  ),
+} as const satisfies Record<string, Schema>;
