@@ -57,7 +57,13 @@ export type CallAnswer =
   | { readonly outcome: 'done'; readonly result: Json }
   | { readonly outcome: 'refused'; readonly error: string }
   | { readonly outcome: 'ongoing'; readonly retryAfterMs?: number }
-  | { readonly outcome: 'unknown'; readonly error: string; readonly retryAfterMs?: number };
+  | {
+      readonly outcome: 'unknown';
+      readonly error: string;
+      readonly retryAfterMs?: number;
+      /** Present when surely nobody was asked (not connected): such an attempt decides nothing. */
+      readonly asked?: false;
+    };
 
 /** Messages from the SDK to the coordinator. */
 export type ClientMessage =
@@ -71,13 +77,23 @@ export type ClientMessage =
       /** How many unanswered calls this instance takes at once, 0..65,536. */
       readonly callsMax: number;
     }
-  | { readonly kind: 'request'; readonly id: number; readonly verb: ChannelVerb; readonly body: unknown }
+  | {
+      readonly kind: 'request';
+      readonly id: number;
+      readonly verb: ChannelVerb;
+      readonly body: unknown;
+    }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: CallAnswer };
 
 /** Messages from the coordinator to the SDK. */
 export type ServerMessage =
   /** Answers hello. `requestsMax`: unanswered requests this connection may have; more are refused OVERLOADED. */
-  | { readonly kind: 'welcome'; readonly version: number; readonly node: string; readonly requestsMax: number }
+  | {
+      readonly kind: 'welcome';
+      readonly version: number;
+      readonly node: string;
+      readonly requestsMax: number;
+    }
   | { readonly kind: 'reply'; readonly id: number; readonly body: unknown }
   | { readonly kind: 'problem'; readonly id: number; readonly problem: Problem }
   | { readonly kind: 'call'; readonly id: number; readonly call: Call };

@@ -30,7 +30,8 @@ export const errorTable = {
     status: 422,
     retryable: false,
     title: 'The steps of the saga do not form a valid graph.',
-    remedy: 'Give steps unique names, let `after` name steps defined earlier, and use at most one pivot that every other step comes before or after.',
+    remedy:
+      'Give steps unique names, let `after` name steps defined earlier, and use at most one pivot that every other step comes before or after.',
   },
   LIMIT_EXCEEDED: {
     status: 413,
@@ -48,13 +49,15 @@ export const errorTable = {
     status: 409,
     retryable: false,
     title: 'The same id was used before with other content.',
-    remedy: 'Use a new gid (or request id) for new content; repeat the first content unchanged to ask again.',
+    remedy:
+      'Use a new gid (or request id) for new content; repeat the first content unchanged to ask again.',
   },
   WRONG_MODE: {
     status: 409,
     retryable: false,
     title: 'The request does not fit the mode of this global transaction.',
-    remedy: 'Register and commit belong to transactions; a saga commits by itself when its steps are done.',
+    remedy:
+      'Register and commit belong to transactions; a saga commits by itself when its steps are done.',
   },
   ALREADY_COMMITTED: {
     status: 409,
@@ -66,7 +69,8 @@ export const errorTable = {
     status: 409,
     retryable: false,
     title: 'The decision was rollback, and a decision never changes.',
-    remedy: 'Read the cause; when it is the deadline, give a longer timeout, then start a new transaction.',
+    remedy:
+      'Read the cause; when it is the deadline, give a longer timeout, then start a new transaction.',
   },
   PIVOT_STARTED: {
     status: 409,
@@ -78,7 +82,8 @@ export const errorTable = {
     status: 422,
     retryable: false,
     title: 'The origin of a callback URL is not in the allow-list of the coordinator.',
-    remedy: 'Start the server with --allow-callback ORIGIN, or use a service that connects by the channel.',
+    remedy:
+      'Start the server with --allow-callback ORIGIN, or use a service that connects by the channel.',
   },
   REFUSED: {
     status: 409,
@@ -90,7 +95,8 @@ export const errorTable = {
     status: 409,
     retryable: false,
     title: 'The global transaction was rolled back.',
-    remedy: 'Read the cause; nothing of it remains in any database, so it may be tried again with a new gid.',
+    remedy:
+      'Read the cause; nothing of it remains in any database, so it may be tried again with a new gid.',
   },
   ONGOING: {
     status: 425,
@@ -102,7 +108,8 @@ export const errorTable = {
     status: 504,
     retryable: true,
     title: 'The outcome is not known (yet): it may still happen.',
-    remedy: 'Repeat the same request with the same gid, or read the transaction; never take it for failed.',
+    remedy:
+      'Repeat the same request with the same gid, or read the transaction; never take it for failed.',
   },
   OVERLOADED: {
     status: 503,
@@ -120,7 +127,8 @@ export const errorTable = {
     status: 503,
     retryable: true,
     title: 'The coordinator is stopping and takes no new work.',
-    remedy: 'Repeat the same request; another coordinator, or this one after its restart, will take it.',
+    remedy:
+      'Repeat the same request; another coordinator, or this one after its restart, will take it.',
   },
   FENCED: {
     status: 503,
@@ -144,25 +152,29 @@ export const errorTable = {
     status: 400,
     retryable: false,
     title: 'A branch was called outside of a global transaction.',
-    remedy: 'Call it inside `settle.transaction(…)`, or carry the context over with the settle-gid header.',
+    remedy:
+      'Call it inside `settle.transaction(…)`, or carry the context over with the settle-gid header.',
   },
   METHOD_NOT_OFFERED: {
     status: 404,
     retryable: true,
     title: 'No connected instance of the service offers this method.',
-    remedy: 'Start the service, or correct the service and method names; the call is retried meanwhile.',
+    remedy:
+      'Start the service, or correct the service and method names; the call is retried meanwhile.',
   },
   BARRIER_BLOCKED: {
     status: 409,
     retryable: false,
     title: 'The operation came after its own cancel or undo and was refused.',
-    remedy: 'Nothing to do: the transaction is rolling back and this late call must not take effect.',
+    remedy:
+      'Nothing to do: the transaction is rolling back and this late call must not take effect.',
   },
   INVALID_CONFIG: {
     status: 500,
     retryable: false,
     title: 'A setting has a value that cannot be used.',
-    remedy: 'The detail names the setting, where it came from and what it takes; see docs/reference/configuration.md.',
+    remedy:
+      'The detail names the setting, where it came from and what it takes; see docs/reference/configuration.md.',
   },
   SCHEMA_NEWER: {
     status: 500,

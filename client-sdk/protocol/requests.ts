@@ -118,7 +118,14 @@ export interface BranchView {
   readonly kind: BranchKind | 'step';
   readonly participant: Participant;
   /** `waiting`: not asked yet. `asked`: an operation is owed. The rest: what came of it. */
-  readonly state: 'registered' | 'waiting' | 'asked' | 'done' | 'confirmed' | 'cancelled' | 'undone';
+  readonly state:
+    | 'registered'
+    | 'waiting'
+    | 'asked'
+    | 'done'
+    | 'confirmed'
+    | 'cancelled'
+    | 'undone';
   /** The operation that is owed now, if any. */
   readonly operation: string | null;
   /** Attempts of that operation in this coordinator's term. */

@@ -33,7 +33,11 @@ interface Beginning {
 
 type Body =
   | (Beginning & { readonly kind: 'begin'; readonly branches: readonly BranchSpec[] })
-  | (Beginning & { readonly kind: 'submit'; readonly input: Json; readonly steps: readonly StepSpec[] })
+  | (Beginning & {
+      readonly kind: 'submit';
+      readonly input: Json;
+      readonly steps: readonly StepSpec[];
+    })
   | {
       readonly kind: 'register';
       readonly request: string;
@@ -44,7 +48,12 @@ type Body =
   | { readonly kind: 'deadline' }
   /** Results that arrived together: at most one record for all of them. */
   | { readonly kind: 'results'; readonly results: readonly OperationResult[] }
-  | { readonly kind: 'attention'; readonly reason: Attention['reason']; readonly branchId: BranchId | null; readonly detail: string };
+  | {
+      readonly kind: 'attention';
+      readonly reason: Attention['reason'];
+      readonly branchId: BranchId | null;
+      readonly detail: string;
+    };
 
 export type TxEvent = Body & {
   readonly atMs: EpochMs;

@@ -68,7 +68,12 @@ export type LogRecord =
   /** Operations that were answered `done`. The last one owed also finishes the transaction. */
   | { readonly kind: 'done'; readonly done: readonly DoneOperation[]; readonly atMs: EpochMs }
   /** A forward attempt of a saga step ended unknown. */
-  | { readonly kind: 'attempted'; readonly branchId: BranchId; readonly error: string; readonly atMs: EpochMs }
+  | {
+      readonly kind: 'attempted';
+      readonly branchId: BranchId;
+      readonly error: string;
+      readonly atMs: EpochMs;
+    }
   | { readonly kind: 'attention'; readonly attention: Attention; readonly atMs: EpochMs };
 
 export interface DoneOperation {

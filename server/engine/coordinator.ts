@@ -64,7 +64,12 @@ export interface EngineStats {
   readonly rows: number;
   readonly unknownAppends: number;
   readonly conflicts: number;
-  readonly calls: { readonly done: number; readonly refused: number; readonly ongoing: number; readonly unknown: number };
+  readonly calls: {
+    readonly done: number;
+    readonly refused: number;
+    readonly ongoing: number;
+    readonly unknown: number;
+  };
   readonly retries: number;
   readonly recovered: number;
 }

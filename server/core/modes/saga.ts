@@ -1,0 +1,301 @@
+/**
+ * Mode `saga`: the steps decide.
+ *
+ * ```
+ *                         last step done (no pivot)
+ *  submit ──► active ─────────────────────────────────────────────► committed
+ *               ├─ pivot done ──► committing ──── last step done ──► committed
+ *               └─ refused, attempts used up, deadline, rollback ──► rollingBack ──► rolledBack
+ * ```
+ *
+ * Invariants: a step is asked only when all steps in its `after` are done. Rollback undoes every step
+ * that was ever asked, whatever it answered, for a late duplicate of it may still take effect; the
+ * barrier makes an undo without run a no-op. While the pivot is asked, only its own refusal can roll
+ * back.
+ *
+ * Records of single steps are lazy, so a crash may lose the last of them, and with them the knowledge
+ * that a later step was asked. Two rules make that safe: what makes the pivot runnable is urgent, and
+ * a saga that has crossed a term (see `undoOrder`) undoes all steps that are not known to be done.
+ */
+import type { BranchId, Json } from '../../../client-sdk/protocol/index.ts';
+import type { Effect } from '../effect.ts';
+import type { OperationResult, TxEvent } from '../event.ts';
+import type { DoneOperation, LogRecord } from '../record.ts';
+import { ancestorsOf, planSaga } from '../saga-plan.ts';
+import type { Saga, SagaStep } from '../transaction.ts';
+import { accepted, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
+
+type Event<K extends TxEvent['kind']> = Extract<TxEvent, { kind: K }>;
+type Later = Exclude<TxEvent, { kind: 'begin' | 'submit' | 'attention' }>;
+type RecordOf<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
+type LaterRecord = Exclude<LogRecord, { kind: 'begun' | 'submitted' | 'attention' }>;
+type RollbackCause = RecordOf<'decided'>['cause'];
+
+export const saga = { begin, step, submitted, apply, outstanding };
+
+function begin(event: Event<'submit'>): Verdict {
+  const plan = planSaga(event.steps);
+  if (!plan.ok) return refused(plan.code, plan.detail);
+  const { gid, name, content, epoch, labels, timeoutMs, input, atMs } = event;
+  const deadlineAtMs = timeoutMs === null ? null : atMs + timeoutMs;
+  const { steps } = plan;
+  return urgent({
+    kind: 'submitted',
+    gid,
+    name,
+    content,
+    epoch,
+    labels,
+    deadlineAtMs,
+    input,
+    steps,
+    atMs,
+  });
+}
+
+function step(tx: Saga, event: Later): Verdict {
+  switch (event.kind) {
+    case 'register':
+      return refused('WRONG_MODE', 'a saga has its steps from the beginning');
+    case 'decide':
+      return decide(tx, event);
+    case 'deadline':
+      if (tx.phase !== 'active' || isPivotAsked(tx)) return nothing;
+      return rollBack(tx, event, { kind: 'deadline' });
+    case 'results':
+      return takeResults(tx, event);
+  }
+}
+
+function decide(tx: Saga, event: Event<'decide'>): Verdict {
+  if (event.direction === 'commit') {
+    return refused('WRONG_MODE', 'a saga commits by itself when its steps are done');
+  }
+  if (tx.phase === 'rollingBack' || tx.phase === 'rolledBack') return accepted();
+  if (tx.phase !== 'active') return refused('ALREADY_COMMITTED', `the saga is ${tx.phase}`);
+  if (isPivotAsked(tx)) return refused('PIVOT_STARTED', 'only its refusal can roll back now');
+  return rollBack(tx, event, {
+    kind: 'initiator',
+    ...(event.reason === null ? {} : { detail: event.reason }),
+  });
+}
+
+/** The engine hands over a saga's results one by one; should more come, `done` goes first. */
+function takeResults(tx: Saga, event: Event<'results'>): Verdict {
+  const owed = new Set(outstanding(tx).map((effect) => effect.key));
+  const open = event.results.filter((result) => owed.has(keyOf(result)));
+  const done = open.filter((result) => result.outcome === 'done');
+  if (done.length > 0) return takeDone(tx, done, event.atMs);
+  const [result] = open;
+  if (result === undefined) return nothing;
+  const detail = `${result.operation} ${result.outcome}: ${result.error}`;
+  const { branchId } = result;
+  if (result.operation === 'run' && tx.phase === 'active') {
+    if (result.outcome === 'refused') {
+      return rollBack(tx, event, { kind: 'refused', branchId, detail });
+    }
+    return takeUnknown(tx, result, event);
+  }
+  // Forward after the pivot and undo must succeed: a refusal is asked again and shown to a human.
+  if (result.outcome !== 'refused' || tx.attention !== null) return nothing;
+  const { atMs } = event;
+  return lazy({
+    kind: 'attention',
+    attention: { reason: 'refused', branchId, detail, atMs },
+    atMs,
+  });
+}
+
+function takeDone(tx: Saga, results: readonly OperationResult[], atMs: number): Verdict {
+  const done: readonly DoneOperation[] = results.map(({ branchId, operation, result }) =>
+    operation === 'run' ? { branchId, operation, result: result ?? null } : { branchId, operation },
+  );
+  const record: RecordOf<'done'> = { kind: 'done', done, atMs };
+  // Lost, a lazy record would let a deadline roll back beside a pivot that was asked.
+  const startsPivot = isPivotAsked(apply(tx, record)) && !isPivotAsked(tx);
+  return startsPivot ? { ...lazy(record), urgency: 'urgent' } : lazy(record);
+}
+
+function takeUnknown(tx: Saga, result: OperationResult, event: Event<'results'>): Verdict {
+  const { branchId } = result;
+  const asked = stepOf(tx, branchId);
+  // Nobody can tell whether the pivot happened, so it is asked until it answers.
+  if (asked.isPivot) return nothing;
+  const error = result.error ?? '';
+  if (asked.attempts + 1 < asked.attemptsMax) {
+    return lazy({ kind: 'attempted', branchId, error, atMs: event.atMs });
+  }
+  const detail = `${asked.attemptsMax} attempts ended unknown, the last with: ${error}`;
+  return rollBack(tx, event, { kind: 'attempts', branchId, detail });
+}
+
+function rollBack(tx: Saga, event: Later, cause: RollbackCause): Verdict {
+  const undo = undoOrder(tx, event.epoch);
+  return urgent({ kind: 'decided', direction: 'rollback', cause, undo, atMs: event.atMs });
+}
+
+/**
+ * Steps asked but not known to be done first (the latest asked, so undone first), then the done ones
+ * in reverse completion order. In a later term than the one that began it, steps that look as if they
+ * had never been asked may have been: their predecessors' lazy records can be lost. So all are undone.
+ */
+function undoOrder(tx: Saga, epoch: number): readonly BranchId[] {
+  const isSameTerm = epoch === tx.epoch;
+  const inDoubt = tx.steps
+    .filter((s) => s.state === 'pending' && (!isSameTerm || isAsked(tx, s)))
+    .map((s) => s.branchId);
+  return [...inDoubt.reverse(), ...[...tx.completed].reverse()];
+}
+
+function submitted(record: RecordOf<'submitted'>): Saga {
+  const { gid, name, content, epoch, labels, deadlineAtMs, input, atMs } = record;
+  return {
+    mode: 'saga',
+    gid,
+    name,
+    content,
+    epoch,
+    labels,
+    phase: 'active',
+    cause: null,
+    attention: null,
+    startedAtMs: atMs,
+    deadlineAtMs,
+    decidedAtMs: null,
+    finishedAtMs: null,
+    input,
+    steps: record.steps.map((s) => ({
+      ...s,
+      attempts: 0,
+      lastError: null,
+      state: 'pending',
+      result: null,
+    })),
+    completed: [],
+    undo: [],
+  };
+}
+
+function apply(tx: Saga, record: LaterRecord): Saga {
+  switch (record.kind) {
+    case 'decided':
+      return {
+        ...tx,
+        phase: 'rollingBack',
+        cause: record.cause,
+        decidedAtMs: record.atMs,
+        undo: record.undo ?? [],
+      };
+    case 'attempted':
+      return replaceStep(tx, record.branchId, (s) => ({
+        ...s,
+        attempts: s.attempts + 1,
+        lastError: record.error,
+      }));
+    case 'done':
+      return record.done.reduce((state, done) => applyDone(state, done, record.atMs), tx);
+    case 'registered':
+      return tx; // Branches are registered in mode `transaction` only.
+  }
+}
+
+function applyDone(before: Saga, done: DoneOperation, atMs: number): Saga {
+  const attention = before.attention?.branchId === done.branchId ? null : before.attention;
+  if (done.operation !== 'run') {
+    const tx = replaceStep(before, done.branchId, (s) => ({ ...s, state: 'undone' }));
+    const isLast = tx.undo.at(-1) === done.branchId;
+    if (!isLast) return { ...tx, attention };
+    return { ...tx, phase: 'rolledBack', attention: null, finishedAtMs: atMs };
+  }
+  const result = done.result ?? null;
+  const tx = replaceStep(before, done.branchId, (s) => ({ ...s, state: 'done', result }));
+  const completed = [...tx.completed, done.branchId];
+  const isDecision = tx.phase === 'active';
+  if (completed.length === tx.steps.length) {
+    return {
+      ...tx,
+      completed,
+      phase: 'committed',
+      attention: null,
+      finishedAtMs: atMs,
+      ...(isDecision && { cause: { kind: 'completed' }, decidedAtMs: atMs }),
+    };
+  }
+  if (!stepOf(tx, done.branchId).isPivot) return { ...tx, completed, attention };
+  const { branchId } = done;
+  return {
+    ...tx,
+    completed,
+    attention,
+    phase: 'committing',
+    cause: { kind: 'completed', branchId },
+    decidedAtMs: atMs,
+  };
+}
+
+function outstanding(tx: Saga): readonly Effect[] {
+  if (tx.phase === 'rollingBack') {
+    const next = tx.undo.find((branchId) => stepOf(tx, branchId).state !== 'undone');
+    return next === undefined ? [] : [undoEffect(tx, stepOf(tx, next))];
+  }
+  if (tx.phase === 'rolledBack') return [];
+  return tx.steps.filter((s) => isAsked(tx, s)).map((s) => runEffect(tx, s));
+}
+
+function runEffect(tx: Saga, s: SagaStep): Effect {
+  const { branchId, participant } = s;
+  const results = resultsBefore(tx, s);
+  return {
+    key: `${branchId}:run`,
+    branchId,
+    operation: 'run',
+    participant,
+    payload: tx.input,
+    results,
+  };
+}
+
+function undoEffect(tx: Saga, s: SagaStep): Effect {
+  const { branchId, participant } = s;
+  const effect: Effect = {
+    key: `${branchId}:undo`,
+    branchId,
+    operation: 'undo',
+    participant,
+    payload: tx.input,
+    results: resultsBefore(tx, s),
+  };
+  return s.state === 'done' ? { ...effect, result: s.result } : effect;
+}
+
+/** Only ancestors' results: the others' depend on timing, and a repeated call must carry the same. */
+function resultsBefore(tx: Saga, s: SagaStep): Readonly<Record<string, Json>> {
+  const ancestors = ancestorsOf(tx.steps, s);
+  return Object.fromEntries(
+    tx.steps
+      .filter((other) => ancestors.has(other.branchId) && tx.completed.includes(other.branchId))
+      .map((other) => [other.name, other.result]),
+  );
+}
+
+/** Not done, and everything before it is. */
+function isAsked(tx: Saga, s: SagaStep): boolean {
+  return s.state === 'pending' && s.after.every((branchId) => tx.completed.includes(branchId));
+}
+
+function isPivotAsked(tx: Saga): boolean {
+  return tx.steps.some((s) => s.isPivot && isAsked(tx, s));
+}
+
+function replaceStep(tx: Saga, branchId: BranchId, change: (s: SagaStep) => SagaStep): Saga {
+  return { ...tx, steps: tx.steps.map((s) => (s.branchId === branchId ? change(s) : s)) };
+}
+
+/** Steps are numbered from 1 in their order. */
+function stepOf(tx: Saga, branchId: BranchId): SagaStep {
+  return tx.steps[branchId - 1] as SagaStep;
+}
+
+function keyOf(result: OperationResult): string {
+  return `${result.branchId}:${result.operation}`;
+}

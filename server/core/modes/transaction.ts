@@ -1,0 +1,218 @@
+/**
+ * Mode `transaction`: two phases, the initiator decides.
+ *
+ * ```
+ *            register*                     confirm of every branch
+ *  begin ──► active ──commit────────────► committing  ──────────► committed
+ *              └─────rollback, deadline─► rollingBack ──────────► rolledBack
+ *                                                 cancel of every branch
+ * ```
+ *
+ * Invariant: phase-two effects exist only after the one `decided` record. Every registered branch is
+ * asked, also one whose try refused or never ran: the participant's barrier makes that a no-op.
+ */
+import type { BranchId, Cause, Direction, Phase } from '../../../client-sdk/protocol/index.ts';
+import { limits } from '../../../client-sdk/protocol/index.ts';
+import type { Effect } from '../effect.ts';
+import type { TxEvent } from '../event.ts';
+import type { BranchRecord, DoneOperation, LogRecord } from '../record.ts';
+import type { Branch, TwoPhase } from '../transaction.ts';
+import { accepted, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
+
+type Event<K extends TxEvent['kind']> = Extract<TxEvent, { kind: K }>;
+type Record<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
+type Later = Exclude<TxEvent, { kind: 'begin' | 'submit' | 'attention' }>;
+type LaterRecord = Exclude<LogRecord, { kind: 'begun' | 'submitted' | 'attention' }>;
+
+export const twoPhase = { begin, step, begun, apply, outstanding, branchIdsOf };
+
+function begin(event: Event<'begin'>): Verdict {
+  const branches = numbered(event.branches, 0);
+  if (branches.length > limits.branchesMax) return tooManyBranches();
+  const { gid, name, content, epoch, labels, timeoutMs, atMs } = event;
+  const deadlineAtMs = timeoutMs === null ? null : atMs + timeoutMs;
+  return urgent(
+    { kind: 'begun', gid, name, content, epoch, labels, deadlineAtMs, branches, atMs },
+    branches.map((branch) => branch.branchId),
+  );
+}
+
+function step(tx: TwoPhase, event: Later): Verdict {
+  switch (event.kind) {
+    case 'register':
+      return register(tx, event);
+    case 'decide':
+      return decide(tx, event);
+    case 'deadline':
+      if (tx.phase !== 'active') return nothing;
+      return urgent({
+        kind: 'decided',
+        direction: 'rollback',
+        cause: { kind: 'deadline' },
+        atMs: event.atMs,
+      });
+    case 'results':
+      return takeResults(tx, event);
+  }
+}
+
+function register(tx: TwoPhase, event: Event<'register'>): Verdict {
+  const { request, content, atMs } = event;
+  if (tx.phase !== 'active') return decidedOtherwise(tx.phase);
+  const known = tx.requests[request];
+  if (known !== undefined) {
+    if (known === content) return accepted(branchIdsOf(tx, request));
+    return refused('CONFLICT', `register request ${request} was used before with other branches`);
+  }
+  const branches = numbered(event.branches, tx.branches.length);
+  if (tx.branches.length + branches.length > limits.branchesMax) return tooManyBranches();
+  return urgent(
+    { kind: 'registered', request, content, branches, atMs },
+    branches.map((branch) => branch.branchId),
+  );
+}
+
+function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
+  if (tx.phase !== 'active') {
+    return directionOf(tx.phase) === event.direction ? accepted() : decidedOtherwise(tx.phase);
+  }
+  const cause: Cause = {
+    kind: 'initiator',
+    ...(event.reason === null ? {} : { detail: event.reason }),
+  };
+  return urgent({ kind: 'decided', direction: event.direction, cause, atMs: event.atMs });
+}
+
+function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
+  const owed = owedOperation(tx.phase);
+  const open = event.results.filter(
+    (result) =>
+      result.operation === owed &&
+      tx.branches.some((branch) => branch.branchId === result.branchId && !branch.isFinished),
+  );
+  const done: DoneOperation[] = open
+    .filter((result) => result.outcome === 'done')
+    .map(({ branchId, operation }) => ({ branchId, operation }));
+  const { atMs } = event;
+  if (done.length > 0) return lazy({ kind: 'done', done, atMs });
+  // A refusal changes nothing about the decision: it is asked again, but a human should look.
+  const refusal = open.find((result) => result.outcome === 'refused');
+  if (refusal === undefined || tx.attention !== null) return nothing;
+  const { branchId } = refusal;
+  const detail = `${refusal.operation} was refused: ${refusal.error}`;
+  return lazy({
+    kind: 'attention',
+    attention: { reason: 'refused', branchId, detail, atMs },
+    atMs,
+  });
+}
+
+function begun(record: Record<'begun'>): TwoPhase {
+  const { gid, name, content, epoch, labels, deadlineAtMs, atMs } = record;
+  return {
+    mode: 'transaction',
+    gid,
+    name,
+    content,
+    epoch,
+    labels,
+    phase: 'active',
+    cause: null,
+    attention: null,
+    startedAtMs: atMs,
+    deadlineAtMs,
+    decidedAtMs: null,
+    finishedAtMs: null,
+    branches: opened(record.branches, 'begin'),
+    requests: {},
+  };
+}
+
+function apply(tx: TwoPhase, record: LaterRecord): TwoPhase {
+  switch (record.kind) {
+    case 'registered':
+      return {
+        ...tx,
+        branches: [...tx.branches, ...opened(record.branches, record.request)],
+        requests: { ...tx.requests, [record.request]: record.content },
+      };
+    case 'decided':
+      return finishIfDone(
+        {
+          ...tx,
+          phase: record.direction === 'commit' ? 'committing' : 'rollingBack',
+          cause: record.cause,
+          decidedAtMs: record.atMs,
+        },
+        record.atMs,
+      );
+    case 'done': {
+      const done = new Set(record.done.map((operation) => operation.branchId));
+      const branches = tx.branches.map((branch) =>
+        done.has(branch.branchId) ? { ...branch, isFinished: true } : branch,
+      );
+      const solved = tx.attention?.branchId != null && done.has(tx.attention.branchId);
+      const attention = solved ? null : tx.attention;
+      return finishIfDone({ ...tx, branches, attention }, record.atMs);
+    }
+    case 'attempted':
+      return tx; // Attempts are counted for saga steps only.
+  }
+}
+
+function finishIfDone(tx: TwoPhase, atMs: number): TwoPhase {
+  if (!tx.branches.every((branch) => branch.isFinished)) return tx;
+  const phase = tx.phase === 'committing' ? 'committed' : 'rolledBack';
+  return { ...tx, phase, attention: null, finishedAtMs: atMs };
+}
+
+function outstanding(tx: TwoPhase): readonly Effect[] {
+  const operation = owedOperation(tx.phase);
+  if (operation === null) return [];
+  return tx.branches
+    .filter((branch) => !branch.isFinished)
+    .map(({ branchId, participant, payload }) => ({
+      key: `${branchId}:${operation}`,
+      branchId,
+      operation,
+      participant,
+      payload,
+    }));
+}
+
+/** Ids of the branches that a register request (or `begin`) brought, in its order. */
+function branchIdsOf(tx: TwoPhase, request: string): readonly BranchId[] {
+  return tx.branches.filter((branch) => branch.request === request).map((b) => b.branchId);
+}
+
+function owedOperation(phase: Phase): 'confirm' | 'cancel' | null {
+  if (phase === 'committing') return 'confirm';
+  return phase === 'rollingBack' ? 'cancel' : null;
+}
+
+function directionOf(phase: Exclude<Phase, 'active'>): Direction {
+  return phase === 'committing' || phase === 'committed' ? 'commit' : 'rollback';
+}
+
+function decidedOtherwise(phase: Exclude<Phase, 'active'>): Verdict {
+  return directionOf(phase) === 'commit'
+    ? refused('ALREADY_COMMITTED', `the transaction is ${phase}`)
+    : refused('ALREADY_ROLLED_BACK', `the transaction is ${phase}`);
+}
+
+function tooManyBranches(): Verdict {
+  return refused('LIMIT_EXCEEDED', `a transaction has at most ${limits.branchesMax} branches`);
+}
+
+function numbered(specs: Event<'begin'>['branches'], count: number): readonly BranchRecord[] {
+  return specs.map((spec, index) => ({
+    branchId: count + index + 1,
+    kind: spec.kind ?? 'tcc',
+    participant: spec.participant,
+    payload: spec.payload ?? null,
+  }));
+}
+
+function opened(branches: readonly BranchRecord[], request: string): readonly Branch[] {
+  return branches.map((branch) => ({ ...branch, request, isFinished: false }));
+}

@@ -1,0 +1,214 @@
+/**
+ * Group commit: rows of many gids share one durable write. No flush timer for urgent rows: the next
+ * commit starts at the end of the tick in which a slot is free and something urgent waits; lazy rows
+ * ride along. Invariants: a gid has at most one row in flight (its mailbox sees to that), and a row
+ * whose fate is unknown is sent again to the same slot until it is known.
+ */
+import { backoffMs } from '../core/backoff.ts';
+import type { Append, AppendAnswer, IndexRow, Term, TransactionLog } from '../log/log.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Random } from '../runtime/random.ts';
+import { engineLimits } from './limits.ts';
+
+/** A row that waits for its commit; more records may join it until it departs. */
+export interface PendingRow {
+  readonly gid: string;
+  readonly seq: number;
+  readonly shard: number;
+  /** Records as JSON texts, oldest first. */
+  readonly records: string[];
+  atMs: number;
+  index: IndexRow | null;
+  /** `waited`: lazy, but an answer waits for it, so an idle log writes it at once. */
+  urgency: 'urgent' | 'waited' | 'lazy';
+  /** Since when it waits. */
+  readonly sinceMs: number;
+  /** Called when it goes into flight: nothing may join it any more. */
+  departed(): void;
+  /** Called once, with the row's fate. */
+  settled(answer: 'appended' | 'conflict'): void;
+}
+
+export interface GroupCommit {
+  /** Queues a row, or takes note that its urgency has grown. */
+  put(row: PendingRow): void;
+  /** Takes a row out that has not departed. */
+  remove(row: PendingRow): void;
+  /** Rows queued and in flight. */
+  pendingRows(): number;
+  /** Age of the oldest row in flight or queued; 0 when there is none. */
+  oldestPendingMs(): number;
+  counters(): CommitCounters;
+  /** Sends nothing more; rows left are never settled. */
+  halt(): void;
+}
+
+export interface CommitCounters {
+  readonly commits: number;
+  readonly rows: number;
+  readonly unknownAppends: number;
+  readonly conflicts: number;
+}
+
+export interface GroupCommitPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: TransactionLog;
+  readonly term: Term;
+  /** The term is over; called once. Nothing is sent afterwards. */
+  readonly onFenced: () => void;
+}
+
+interface Batch {
+  rows: readonly PendingRow[];
+  attempts: number;
+}
+
+export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
+  const { clock, random, log, term } = ports;
+  const urgent = new Set<PendingRow>();
+  const lazy = new Set<PendingRow>();
+  const flying = new Set<Batch>();
+  const counters = { commits: 0, rows: 0, unknownAppends: 0, conflicts: 0 };
+  let waitedRows = 0;
+  let isScheduled = false;
+  let isLazyTimerArmed = false;
+  let isLazyDue = false;
+  let isHalted = false;
+
+  function put(row: PendingRow): void {
+    drop(row);
+    if (row.urgency === 'urgent') urgent.add(row);
+    else lazy.add(row);
+    if (row.urgency === 'waited') waitedRows += 1;
+    if (row.urgency !== 'lazy') schedule();
+    else if (!isLazyTimerArmed) armLazyTimer();
+  }
+
+  function drop(row: PendingRow): void {
+    urgent.delete(row);
+    if (lazy.delete(row)) waitedRows = countWaited();
+  }
+
+  // `waited` rows are few at any time; counting them afresh cannot drift.
+  function countWaited(): number {
+    if (waitedRows === 0) return 0;
+    let count = 0;
+    for (const row of lazy) if (row.urgency === 'waited') count += 1;
+    return count;
+  }
+
+  function armLazyTimer(): void {
+    isLazyTimerArmed = true;
+    clock.after(engineLimits.lazyMs, () => {
+      isLazyTimerArmed = false;
+      isLazyDue = lazy.size > 0;
+      flush();
+    });
+  }
+
+  function schedule(): void {
+    if (isScheduled || isHalted) return;
+    isScheduled = true;
+    clock.soon(() => {
+      isScheduled = false;
+      flush();
+    });
+  }
+
+  function flush(): void {
+    while (!isHalted && flying.size < log.commitsInFlightMax && isCommitDue()) depart();
+  }
+
+  function isCommitDue(): boolean {
+    if (urgent.size > 0) return true;
+    return lazy.size > 0 && (isLazyDue || (waitedRows > 0 && flying.size === 0));
+  }
+
+  function depart(): void {
+    const rows: PendingRow[] = [];
+    for (const queue of [urgent, lazy]) {
+      for (const row of queue) {
+        if (rows.length === engineLimits.commitRowsMax) break;
+        queue.delete(row);
+        rows.push(row);
+      }
+    }
+    waitedRows = countWaited();
+    if (lazy.size === 0) isLazyDue = false;
+    for (const row of rows) row.departed();
+    counters.commits += 1;
+    counters.rows += rows.length;
+    const batch: Batch = { rows, attempts: 0 };
+    flying.add(batch);
+    send(batch);
+  }
+
+  function send(batch: Batch): void {
+    log.append(term, batch.rows.map(toAppend.bind(null, term.epoch))).then(
+      (answers) => settle(batch, answers),
+      // The contract says that append never throws; a store that does has told us nothing.
+      () => settle(batch, batch.rows.map(() => 'unknown' as const)),
+    );
+  }
+
+  function settle(batch: Batch, answers: readonly AppendAnswer[]): void {
+    if (isHalted) return;
+    if (answers.includes('fenced')) {
+      isHalted = true;
+      ports.onFenced();
+      return;
+    }
+    const { rows } = batch;
+    batch.rows = rows.filter((_, index) => (answers[index] ?? 'unknown') === 'unknown');
+    if (batch.rows.length === 0) flying.delete(batch);
+    else retry(batch);
+    for (const [index, row] of rows.entries()) {
+      const answer = answers[index];
+      if (answer === 'conflict') counters.conflicts += 1;
+      if (answer === 'appended' || answer === 'conflict') row.settled(answer);
+    }
+    if (urgent.size > 0 || waitedRows > 0) schedule();
+  }
+
+  function retry(batch: Batch): void {
+    counters.unknownAppends += batch.rows.length;
+    batch.attempts += 1;
+    const delayMs = backoffMs(batch.attempts, engineLimits.logRetry, random.next());
+    clock.after(delayMs, () => {
+      if (!isHalted) send(batch);
+    });
+  }
+
+  function oldestPendingMs(): number {
+    let sinceMs = Number.POSITIVE_INFINITY;
+    for (const batch of flying) sinceMs = Math.min(sinceMs, batch.rows[0]?.sinceMs ?? sinceMs);
+    for (const queue of [urgent, lazy]) {
+      for (const row of queue) {
+        sinceMs = Math.min(sinceMs, row.sinceMs);
+        break;
+      }
+    }
+    return Number.isFinite(sinceMs) ? Math.max(0, clock.nowMs() - sinceMs) : 0;
+  }
+
+  return {
+    put,
+    remove: drop,
+    pendingRows() {
+      let count = urgent.size + lazy.size;
+      for (const batch of flying) count += batch.rows.length;
+      return count;
+    },
+    oldestPendingMs,
+    counters: () => ({ ...counters }),
+    halt() {
+      isHalted = true;
+    },
+  };
+}
+
+function toAppend(epoch: number, row: PendingRow): Append {
+  const { gid, seq, shard, atMs, records, index } = row;
+  return { row: { gid, seq, shard, epoch, atMs, records: `[${records.join(',')}]` }, index };
+}

@@ -1,0 +1,57 @@
+/** What the engine may hold and how long it waits; every bound with its reason. */
+import type { BackoffOptions } from '../core/backoff.ts';
+
+export interface EngineOptions {
+  /** Deadline of a transaction that names none. */
+  readonly transactionTimeoutMs: number;
+  /** One call to a participant; then its outcome is unknown and it is asked again. */
+  readonly callTimeoutMs: number;
+  readonly retry: BackoffOptions;
+  /** How soon an operation that answered `ongoing` is asked again, unless it said when. */
+  readonly ongoingPollMs: number;
+  /** A human is asked for after so many attempts of one operation … */
+  readonly attentionAfterAttempts: number;
+  /** … or after so long. */
+  readonly attentionAfterMs: number;
+  /** Open transactions in memory; beyond it begin and submit are refused OVERLOADED. About 4 KiB each. */
+  readonly openTransactionsMax: number;
+  /** Rows that wait for a commit; beyond it begin and submit are refused OVERLOADED. */
+  readonly pendingRowsMax: number;
+  /** The log has not answered for so long: new work is refused LOG_UNAVAILABLE, work in flight goes on. */
+  readonly logStallMs: number;
+  /** Open transactions read back per second at start, so that participants are not flooded. */
+  readonly recoveryPerSecond: number;
+}
+
+export const engineDefaults: EngineOptions = {
+  transactionTimeoutMs: 30_000,
+  callTimeoutMs: 10_000,
+  retry: { initialMs: 100, capMs: 30_000 },
+  ongoingPollMs: 1_000,
+  attentionAfterAttempts: 10,
+  attentionAfterMs: 300_000,
+  openTransactionsMax: 200_000,
+  pendingRowsMax: 20_000,
+  logStallMs: 2_000,
+  recoveryPerSecond: 5_000,
+};
+
+/** Limits that nobody needs to set. */
+export const engineLimits = {
+  /** Rows of one commit: more add latency and no throughput (reference figures: docs/architecture.md). */
+  commitRowsMax: 256,
+  /** A lazy record waits no longer than this for a commit to ride along with. */
+  lazyMs: 5,
+  /** Requests that wait in one mailbox; a gid with more is being abused. */
+  mailboxTasksMax: 1_024,
+  /** Gids of one read of the log. */
+  readGidsMax: 500,
+  /** Waits between attempts to reach a log that answered `unknown`. */
+  logRetry: { initialMs: 20, capMs: 1_000 } satisfies BackoffOptions,
+  /** Default and longest time that an answer is held for `wait: completed`. */
+  decideWaitMs: 2_000,
+  submitWaitMs: 30_000,
+  waitMsMax: 60_000,
+  /** Participants that come back get their waiting calls at this rate, with jitter. */
+  wakePerSecond: 2_000,
+} as const;
