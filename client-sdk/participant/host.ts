@@ -1,0 +1,81 @@
+/**
+ * The methods that this process offers as a participant, and the one door to them: the channel,
+ * plain HTTP routes and local tries all ask through `answer`. Connections and protocol frames live
+ * elsewhere. Invariant: a call is always answered, never thrown, and an unexpected throw is
+ * `unknown`, never `refused`.
+ */
+
+import { SettleError } from '../errors.ts';
+import { type Call, type CallAnswer, isName, type Operation } from '../protocol/index.ts';
+import { answerOfError } from './answer.ts';
+
+/** What a participant offers under one name. Built by `tccMethod` and `stepMethod`. */
+export interface Method {
+  /** Unique in its service; grammar and length as `limits.namePattern`. */
+  readonly name: string;
+  /** `try confirm cancel`, or `run undo`. */
+  readonly operations: readonly Operation[];
+  /** Performs the call once and never rejects. Safe to repeat: the barrier answers duplicates. */
+  handle(call: Call): Promise<CallAnswer>;
+}
+
+/** Registry of the methods of one process. */
+export interface Host {
+  /**
+   * Adds a method and tells every listener of `onChange`. Throws SettleError CONFLICT when the
+   * name is taken and INVALID_REQUEST when it is outside its grammar.
+   */
+  offer(method: Method): void;
+  /** Names in the order of their offers: the list that `hello` carries. */
+  methods(): readonly string[];
+  /** Answers a call; never rejects. A method that is not offered answers `unknown`. */
+  answer(call: Call): Promise<CallAnswer>;
+  /** Calls `changed` after each offer, until the function it gives back is called. */
+  onChange(changed: () => void): () => void;
+}
+
+/** An empty host. It holds no resource and needs no closing. */
+export function createHost(): Host {
+  const offered = new Map<string, Method>();
+  const listeners = new Set<() => void>();
+  return {
+    offer(method) {
+      if (!isName(method.name)) {
+        throw new SettleError('INVALID_REQUEST', `"${method.name}" cannot name a method`);
+      }
+      if (offered.has(method.name)) {
+        throw new SettleError('CONFLICT', `the method "${method.name}" is offered already`);
+      }
+      offered.set(method.name, method);
+      for (const changed of listeners) changed();
+    },
+    methods: () => [...offered.keys()],
+    answer: (call) => answerCall(offered, call),
+    onChange(changed) {
+      listeners.add(changed);
+      return () => {
+        listeners.delete(changed);
+      };
+    },
+  };
+}
+
+async function answerCall(offered: ReadonlyMap<string, Method>, call: Call): Promise<CallAnswer> {
+  const method = offered.get(call.method);
+  if (method === undefined) {
+    return notOffered(`this instance does not offer the method "${call.method}"`);
+  }
+  if (!method.operations.includes(call.operation)) {
+    return notOffered(`the method "${call.method}" has no operation "${call.operation}"`);
+  }
+  try {
+    return await method.handle(call);
+  } catch (error) {
+    return answerOfError(error);
+  }
+}
+
+// Unknown, not refused: during a rolling upgrade another instance may well offer it.
+function notOffered(what: string): CallAnswer {
+  return { outcome: 'unknown', error: `METHOD_NOT_OFFERED: ${what}` };
+}
