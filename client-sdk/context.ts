@@ -1,0 +1,114 @@
+/**
+ * Which global transaction the running code belongs to, and how that travels: by AsyncLocalStorage
+ * inside a process, by headers between services. How branches are registered lives in
+ * `branch-caller.ts`.
+ *
+ * The storage is the one value that this package makes at import: `currentTransaction()` has to
+ * find the transaction with nothing in hand. It holds no state itself; every value belongs to the
+ * call chain that set it.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { BranchCaller } from './branch-caller.ts';
+import { SettleError } from './errors.ts';
+import { type BranchId, contextHeaders, type Gid, isGid, type Phase } from './protocol/index.ts';
+
+/** Headers that carry the context to another service, lower case. */
+export type ContextHeaders = Readonly<Record<string, string>>;
+
+/** Headers as they arrive: a gid itself, a `Headers` object, or Node's plain object. */
+export type HeadersOrGid =
+  | Gid
+  | { get(name: string): string | null }
+  | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** The global transaction that the running code takes part in. */
+export interface TransactionContext {
+  readonly gid: Gid;
+  /** The branch whose `try` this code is; null in the initiator's own code. */
+  readonly branchId: BranchId | null;
+  /** As last heard from the coordinator; `active` until the decision is known. */
+  readonly phase: Phase;
+  /**
+   * Aborts when the transaction can no longer commit: its caller aborted it, or its deadline has
+   * passed. Hand it to slow calls. In a joined transaction it never aborts.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * Headers for a request to another service. Resolves when the begin is durable, so that the
+   * receiver can register branches at once. Rejects with the SettleError of a failed begin.
+   */
+  headers(): Promise<ContextHeaders>;
+  /**
+   * Called once the commit decision is known, before `transaction()` returns; awaited, in the
+   * order of registration. What it throws is logged: the transaction stays committed. It runs at
+   * most once: a process that dies takes its hooks with it. INVALID_REQUEST in a joined
+   * transaction, whose outcome this process doesn't learn.
+   */
+  afterCommit(hook: () => unknown): void;
+  /** The same for a rollback, once it is known to be decided. */
+  afterRollback(hook: () => unknown): void;
+}
+
+/** What the storage holds: the context as users see it, and the way to add branches to it. */
+export interface Scope {
+  readonly context: TransactionContext;
+  readonly branches: BranchCaller;
+}
+
+const storage = new AsyncLocalStorage<Scope | undefined>();
+
+/** The global transaction that the running code takes part in, if any. */
+export function currentTransaction(): TransactionContext | undefined {
+  return storage.getStore()?.context;
+}
+
+/** As {@link currentTransaction}, for the SDK itself. */
+export function currentScope(): Scope | undefined {
+  return storage.getStore();
+}
+
+/** Runs with this scope; `undefined` runs outside of any. */
+export function runInScope<T>(scope: Scope | undefined, work: () => T): T {
+  return storage.run(scope, work);
+}
+
+/** The same transaction, seen from inside the `try` of one of its branches. */
+export function branchScope(scope: Scope, branchId: BranchId): Scope {
+  const { context } = scope;
+  return {
+    branches: scope.branches,
+    context: {
+      gid: context.gid,
+      branchId,
+      get phase() {
+        return context.phase;
+      },
+      signal: context.signal,
+      headers: async () => ({ ...(await context.headers()), [contextHeaders.branch]: `${branchId}` }),
+      afterCommit: (hook) => context.afterCommit(hook),
+      afterRollback: (hook) => context.afterRollback(hook),
+    },
+  };
+}
+
+/** The gid that the headers carry; null when they carry none. INVALID_REQUEST when it is no gid. */
+export function gidOf(from: HeadersOrGid): Gid | null {
+  const value = typeof from === 'string' ? from : headerOf(from);
+  if (value === null) return null;
+  if (isGid(value)) return value;
+  const shown = JSON.stringify(value.slice(0, 80));
+  throw new SettleError('INVALID_REQUEST', `${contextHeaders.gid} is ${shown}, which is not a gid`);
+}
+
+function headerOf(headers: Exclude<HeadersOrGid, string>): string | null {
+  if (isHeadersObject(headers)) return headers.get(contextHeaders.gid);
+  const value = headers[contextHeaders.gid];
+  if (value === undefined) return null;
+  return typeof value === 'string' ? value : (value[0] ?? null);
+}
+
+function isHeadersObject(
+  headers: Exclude<HeadersOrGid, string>,
+): headers is { get(name: string): string | null } {
+  return typeof headers.get === 'function';
+}
