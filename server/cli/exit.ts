@@ -1,0 +1,74 @@
+/**
+ * How a command ends: exit codes, and the one line on stderr that says why. Guards the invariant
+ * that no stack trace and no secret reaches the terminal.
+ */
+import { type ErrorCode, errorTable, isErrorCode } from '../../client-sdk/protocol/index.ts';
+
+/** Exit codes; docs/reference/cli.md lists them and a test compares. */
+export const exitCodes = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  timeout: 5,
+  unreachable: 6,
+  denied: 7,
+  fenced: 75,
+} as const;
+
+/**
+ * The code of any error that carries one of the table (the server's Failure, the SDK's SettleError),
+ * else null. It works by shape, so that parts which must not import each other agree on a code.
+ */
+export function codeOf(error: unknown): ErrorCode | null {
+  if (!(error instanceof Error) || !('code' in error)) return null;
+  const { code } = error;
+  return typeof code === 'string' && isErrorCode(code) ? code : null;
+}
+
+/** Which exit code a failure with this code ends a command with. */
+export function exitCodeOf(code: ErrorCode): number {
+  switch (code) {
+    case 'INVALID_CONFIG':
+    case 'INVALID_REQUEST':
+    case 'INVALID_JSON':
+    case 'INVALID_SAGA':
+    case 'LIMIT_EXCEEDED':
+      return exitCodes.usage;
+    case 'NOT_FOUND':
+      return exitCodes.notFound;
+    case 'UNKNOWN':
+    case 'ONGOING':
+      return exitCodes.timeout;
+    case 'UNREACHABLE':
+    case 'OVERLOADED':
+    case 'LOG_UNAVAILABLE':
+    case 'STOPPING':
+      return exitCodes.unreachable;
+    case 'UNAUTHORIZED':
+    case 'TARGET_NOT_ALLOWED':
+      return exitCodes.denied;
+    case 'FENCED':
+      return exitCodes.fenced;
+    default:
+      return errorTable[code].status === 409 ? exitCodes.conflict : exitCodes.failure;
+  }
+}
+
+/** The line for people: `settle: CODE: title detail remedy`. One line, whatever the error holds. */
+export function failureLine(error: unknown): string {
+  const code = codeOf(error) ?? 'INTERNAL';
+  const { title, remedy } = errorTable[code];
+  return `settle: ${code}: ${title} ${sentence(detailOf(error))}${remedy}`.replaceAll(/\s+/g, ' ');
+}
+
+function detailOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'detail' in error && typeof error.detail === 'string' ? error.detail : error.message;
+}
+
+function sentence(detail: string): string {
+  if (detail === '') return '';
+  return /[.!?]$/.test(detail) ? `${detail} ` : `${detail}. `;
+}
