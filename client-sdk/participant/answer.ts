@@ -92,10 +92,16 @@ function describe(error: unknown): string {
   if (/\bsettle_barrier\b/.test(error.message) && isMissingTable(error)) {
     return `${error.message}: run \`settle migrate --participant URL\` on this database`;
   }
+  // Without the remedy of the table: it is meant for whoever made the request, not for the log.
+  if (error instanceof SettleError) return shortText(error);
   if (error.message !== '') return error.message;
   // Node reports a refused connection as an AggregateError without a message of its own.
   if ('code' in error && typeof error.code === 'string') return error.code;
   return error.name;
+}
+
+function shortText(error: SettleError): string {
+  return error.code === 'REFUSED' ? error.detail : `${error.code}: ${error.detail}`;
 }
 
 function isMissingTable(error: Error): boolean {
