@@ -66,43 +66,36 @@ interface Batch {
 
 export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   const { clock, random, log, term } = ports;
-  const urgent = new Set<PendingRow>();
-  const lazy = new Set<PendingRow>();
+  const queues = {
+    urgent: new Set<PendingRow>(),
+    waited: new Set<PendingRow>(),
+    lazy: new Set<PendingRow>(),
+  } satisfies Record<PendingRow['urgency'], Set<PendingRow>>;
+  // The order in which a commit is filled.
+  const inOrder = [queues.urgent, queues.waited, queues.lazy];
   const flying = new Set<Batch>();
   const counters = { commits: 0, rows: 0, unknownAppends: 0, conflicts: 0 };
-  let waitedRows = 0;
   let isScheduled = false;
   let isLazyTimerArmed = false;
   let isLazyDue = false;
   let isHalted = false;
 
   function put(row: PendingRow): void {
-    drop(row);
-    if (row.urgency === 'urgent') urgent.add(row);
-    else lazy.add(row);
-    if (row.urgency === 'waited') waitedRows += 1;
+    remove(row);
+    queues[row.urgency].add(row);
     if (row.urgency !== 'lazy') schedule();
     else if (!isLazyTimerArmed) armLazyTimer();
   }
 
-  function drop(row: PendingRow): void {
-    urgent.delete(row);
-    if (lazy.delete(row)) waitedRows = countWaited();
-  }
-
-  // `waited` rows are few at any time; counting them afresh cannot drift.
-  function countWaited(): number {
-    if (waitedRows === 0) return 0;
-    let count = 0;
-    for (const row of lazy) if (row.urgency === 'waited') count += 1;
-    return count;
+  function remove(row: PendingRow): void {
+    for (const queue of inOrder) queue.delete(row);
   }
 
   function armLazyTimer(): void {
     isLazyTimerArmed = true;
     clock.after(engineLimits.lazyMs, () => {
       isLazyTimerArmed = false;
-      isLazyDue = lazy.size > 0;
+      isLazyDue = queues.waited.size + queues.lazy.size > 0;
       flush();
     });
   }
@@ -121,21 +114,20 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   }
 
   function isCommitDue(): boolean {
-    if (urgent.size > 0) return true;
-    return lazy.size > 0 && (isLazyDue || (waitedRows > 0 && flying.size === 0));
+    if (queues.urgent.size > 0 || isLazyDue) return true;
+    return queues.waited.size > 0 && flying.size === 0;
   }
 
   function depart(): void {
     const rows: PendingRow[] = [];
-    for (const queue of [urgent, lazy]) {
+    for (const queue of inOrder) {
       for (const row of queue) {
         if (rows.length === engineLimits.commitRowsMax) break;
         queue.delete(row);
         rows.push(row);
       }
     }
-    waitedRows = countWaited();
-    if (lazy.size === 0) isLazyDue = false;
+    if (queues.waited.size + queues.lazy.size === 0) isLazyDue = false;
     for (const row of rows) row.departed();
     counters.commits += 1;
     counters.rows += rows.length;
@@ -148,7 +140,11 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
     log.append(term, batch.rows.map(toAppend.bind(null, term.epoch))).then(
       (answers) => settle(batch, answers),
       // The contract says that append never throws; a store that does has told us nothing.
-      () => settle(batch, batch.rows.map(() => 'unknown' as const)),
+      () =>
+        settle(
+          batch,
+          batch.rows.map(() => 'unknown' as const),
+        ),
     );
   }
 
@@ -168,7 +164,7 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
       if (answer === 'conflict') counters.conflicts += 1;
       if (answer === 'appended' || answer === 'conflict') row.settled(answer);
     }
-    if (urgent.size > 0 || waitedRows > 0) schedule();
+    if (isCommitDue()) schedule();
   }
 
   function retry(batch: Batch): void {
@@ -183,7 +179,7 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   function oldestPendingMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (const batch of flying) sinceMs = Math.min(sinceMs, batch.rows[0]?.sinceMs ?? sinceMs);
-    for (const queue of [urgent, lazy]) {
+    for (const queue of inOrder) {
       for (const row of queue) {
         sinceMs = Math.min(sinceMs, row.sinceMs);
         break;
@@ -194,9 +190,9 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
 
   return {
     put,
-    remove: drop,
+    remove,
     pendingRows() {
-      let count = urgent.size + lazy.size;
+      let count = queues.urgent.size + queues.waited.size + queues.lazy.size;
       for (const batch of flying) count += batch.rows.length;
       return count;
     },

@@ -52,6 +52,8 @@ export const engineLimits = {
   decideWaitMs: 2_000,
   submitWaitMs: 30_000,
   waitMsMax: 60_000,
+  /** How often a stopping engine looks whether its work is done. */
+  drainPollMs: 20,
   /** Participants that come back get their waiting calls at this rate, with jitter. */
   wakePerSecond: 2_000,
 } as const;

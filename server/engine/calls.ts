@@ -1,0 +1,233 @@
+/**
+ * Performs effects: asks the participant, again and again with backoff, until the transaction no
+ * longer owes the operation. Timing lives here; what an answer means is decided by the core.
+ * Invariant: at most one call per effect is in flight, and a late answer to a dropped one is ignored.
+ */
+import type { Call, CallAnswer, EpochMs } from '../../client-sdk/protocol/index.ts';
+import { limits } from '../../client-sdk/protocol/index.ts';
+import { backoffMs } from '../core/backoff.ts';
+import type { Effect } from '../core/effect.ts';
+import type { OperationResult, TxEvent } from '../core/event.ts';
+import { outstanding } from '../core/outstanding.ts';
+import type { Transaction } from '../core/transaction.ts';
+import type { Transport } from '../dispatch/transport.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Random } from '../runtime/random.ts';
+import { type EngineOptions, engineLimits } from './limits.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { Timer, Timers } from './timers.ts';
+
+/** One owed operation and how it is going. */
+export interface CallState {
+  readonly effect: Effect;
+  /** `answered`: done, and the record of it is on its way. */
+  state: 'flying' | 'waiting' | 'answered';
+  attempts: number;
+  readonly sinceMs: EpochMs;
+  lastError: string | null;
+  nextAtMs: EpochMs | null;
+  timer: Timer | null;
+  hasRaised: boolean;
+}
+
+type Happening =
+  | { readonly kind: 'results'; readonly results: readonly OperationResult[] }
+  | Omit<Extract<TxEvent, { kind: 'attention' }>, 'atMs' | 'epoch'>;
+
+export interface CallsPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timers: Timers;
+  readonly transports: readonly Transport[];
+  readonly options: EngineOptions;
+  /** Brings an event to its mailbox. */
+  readonly happened: (mailbox: Mailbox, happening: Happening) => void;
+}
+
+export interface Calls {
+  /** Starts what is newly owed, drops what is owed no more. */
+  sync(mailbox: Mailbox): void;
+  /** A service has come (back): its waiting calls are made soon, spread over time. */
+  wake(service: string): void;
+  /** Asks once, outside of any effect: the try that an initiator asked to be passed on. */
+  ask(participant: Effect['participant'], call: Call, answered: (answer: CallAnswer) => void): void;
+  inFlight(): number;
+  counters(): CallCounters;
+}
+
+export interface CallCounters {
+  readonly done: number;
+  readonly refused: number;
+  readonly ongoing: number;
+  readonly unknown: number;
+  readonly retries: number;
+}
+
+interface WaitingCall {
+  readonly mailbox: Mailbox;
+  readonly call: CallState;
+}
+
+export function createCalls(ports: CallsPorts): Calls {
+  const { clock, random, timers, options } = ports;
+  const counters = { done: 0, refused: 0, ongoing: 0, unknown: 0, retries: 0 };
+  const waiting = new Map<CallState, WaitingCall>();
+  let flying = 0;
+
+  function sync(mailbox: Mailbox): void {
+    const { tx, calls } = mailbox;
+    const owed = tx === null ? [] : outstanding(tx);
+    if (calls.size > 0) {
+      const keys = new Set(owed.map((effect) => effect.key));
+      for (const [key, call] of calls) {
+        if (keys.has(key)) continue;
+        calls.delete(key);
+        stopWaiting(call);
+      }
+    }
+    for (const effect of owed) {
+      if (calls.has(effect.key)) continue;
+      const call = newCall(effect, clock.nowMs());
+      calls.set(effect.key, call);
+      start(mailbox, call);
+    }
+  }
+
+  function start(mailbox: Mailbox, call: CallState): void {
+    stopWaiting(call);
+    call.state = 'flying';
+    call.nextAtMs = null;
+    if (call.attempts > 0) counters.retries += 1;
+    const { effect } = call;
+    ask(effect.participant, toCall(mailbox.gid, effect), (answer) => {
+      // Dropped meanwhile (decided otherwise, slot lost): the answer is about a former state.
+      if (mailbox.calls.get(effect.key) === call) take(mailbox, call, answer);
+    });
+  }
+
+  function ask(
+    participant: Effect['participant'],
+    call: Call,
+    answered: (answer: CallAnswer) => void,
+  ): void {
+    const transport = ports.transports.find((candidate) => candidate.reaches(participant));
+    flying += 1;
+    const once = (answer: CallAnswer) => {
+      flying -= 1;
+      counters[answer.outcome] += 1;
+      answered(answer);
+    };
+    if (transport === undefined) {
+      const error = 'TARGET_NOT_ALLOWED: the address is not in the allow-list of this coordinator';
+      clock.soon(() => once({ outcome: 'unknown', error, asked: false }));
+      return;
+    }
+    transport.call(participant, call, options.callTimeoutMs, once);
+  }
+
+  function take(mailbox: Mailbox, call: CallState, answer: CallAnswer): void {
+    const { branchId, operation } = call.effect;
+    if (answer.outcome === 'done') {
+      call.state = 'answered';
+      const result = { branchId, operation, outcome: 'done' as const, result: answer.result };
+      if (isWorthWaiting(mailbox)) mailbox.held.push(result);
+      else deliver(mailbox, [result]);
+      return;
+    }
+    if (answer.outcome === 'ongoing') {
+      waitFor(mailbox, call, answer.retryAfterMs ?? options.ongoingPollMs);
+      raiseIfLate(mailbox, call);
+      if (mailbox.held.length > 0) deliver(mailbox, []);
+      return;
+    }
+    call.attempts += 1;
+    call.lastError = answer.error.slice(0, limits.detailLengthMax);
+    const retryAfterMs = answer.outcome === 'unknown' ? (answer.retryAfterMs ?? 0) : 0;
+    const backoff = backoffMs(call.attempts, options.retry, random.next());
+    waitFor(mailbox, call, Math.max(retryAfterMs, backoff));
+    // Surely not asked: such an attempt must not count towards a saga's rollback.
+    const isCounted = answer.outcome === 'refused' || answer.asked !== false;
+    const { outcome } = answer;
+    const result = { branchId, operation, outcome, error: call.lastError };
+    if (isCounted) deliver(mailbox, [result]);
+    else if (mailbox.held.length > 0) deliver(mailbox, []);
+    raiseIfLate(mailbox, call);
+  }
+
+  function deliver(mailbox: Mailbox, results: readonly OperationResult[]): void {
+    const held = mailbox.held;
+    mailbox.held = [];
+    ports.happened(mailbox, { kind: 'results', results: [...held, ...results] });
+  }
+
+  function waitFor(mailbox: Mailbox, call: CallState, delayMs: number): void {
+    stopWaiting(call);
+    const dueMs = clock.nowMs() + delayMs;
+    call.state = 'waiting';
+    call.nextAtMs = dueMs;
+    call.timer = timers.at(dueMs, () => start(mailbox, call));
+    waiting.set(call, { mailbox, call });
+  }
+
+  function stopWaiting(call: CallState): void {
+    if (call.timer !== null) timers.cancel(call.timer);
+    call.timer = null;
+    waiting.delete(call);
+  }
+
+  function raiseIfLate(mailbox: Mailbox, call: CallState): void {
+    const isLate =
+      call.attempts >= options.attentionAfterAttempts ||
+      clock.nowMs() - call.sinceMs >= options.attentionAfterMs;
+    if (!isLate || call.hasRaised) return;
+    call.hasRaised = true;
+    const { branchId, operation } = call.effect;
+    const detail = `${operation} is not done after ${call.attempts} attempts: ${call.lastError ?? 'ongoing'}`;
+    ports.happened(mailbox, { kind: 'attention', reason: 'retries', branchId, detail });
+  }
+
+  function wake(service: string): void {
+    const woken = [...waiting.values()].filter(({ call }) => {
+      const { participant } = call.effect;
+      return 'service' in participant && participant.service === service;
+    });
+    const spreadMs = (woken.length / engineLimits.wakePerSecond) * 1000;
+    for (const { mailbox, call } of woken) {
+      const delayMs = Math.ceil(random.next() * spreadMs);
+      if ((call.nextAtMs ?? 0) > clock.nowMs() + delayMs) waitFor(mailbox, call, delayMs);
+    }
+  }
+
+  return { sync, wake, ask, inFlight: () => flying, counters: () => ({ ...counters }) };
+}
+
+/** Two-phase results wait for the calls still in flight, so that all share one record. */
+function isWorthWaiting(mailbox: Mailbox): boolean {
+  if (mailbox.tx?.mode !== 'transaction') return false;
+  for (const call of mailbox.calls.values()) if (call.state === 'flying') return true;
+  return false;
+}
+
+function newCall(effect: Effect, nowMs: EpochMs): CallState {
+  return {
+    effect,
+    state: 'flying',
+    attempts: 0,
+    sinceMs: nowMs,
+    lastError: null,
+    nextAtMs: null,
+    timer: null,
+    hasRaised: false,
+  };
+}
+
+function toCall(gid: Transaction['gid'], effect: Effect): Call {
+  const { branchId, operation, participant, payload } = effect;
+  const method = 'method' in participant ? participant.method : '';
+  const call: Call = { gid, branchId, operation, method, payload };
+  if (effect.results === undefined) return call;
+  const { results } = effect;
+  return effect.result === undefined
+    ? { ...call, results }
+    : { ...call, results, result: effect.result };
+}
