@@ -18,7 +18,8 @@ export type Validate = (body: unknown) => Fault | null;
 /** One check per verb; the same for HTTP and channel. */
 export type Validators = Readonly<Record<ChannelVerb, Validate>>;
 
-const schemaOfVerb = {
+/** The schema name of each verb's request. */
+export const schemaNames = {
   begin: 'Begin',
   register: 'Register',
   try: 'Try',
@@ -47,7 +48,7 @@ export function createValidators(): Validators {
   ajv.addVocabulary(['components']);
   ajv.addSchema({ components: { schemas } }, 'settle');
   const compile = (verb: ChannelVerb): Validate => {
-    const shape = ajv.compile({ $ref: `settle#/components/schemas/${schemaOfVerb[verb]}` });
+    const shape = ajv.compile({ $ref: `settle#/components/schemas/${schemaNames[verb]}` });
     return (body) => depthFault(body) ?? shapeFault(shape, body) ?? contentFault(body);
   };
   return {

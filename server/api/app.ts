@@ -1,0 +1,172 @@
+/**
+ * The HTTP edge: the Fastify app with every route, one shape for every refusal, and no trace of a
+ * stack in any answer. It guards that only whole, checked requests reach the coordinator, and that
+ * payloads are never logged. It does not listen; see listen.ts.
+ */
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import { type ErrorCode, type Gid, isGid, limits } from '../../client-sdk/protocol/index.ts';
+import type { Coordinator } from '../engine/coordinator.ts';
+import { exposition, expositionType } from '../observe/metrics.ts';
+import { refuseBrokenRequest } from './broken-request.ts';
+import { errorsPage } from './errors-page.ts';
+import { reasonsNotReady } from './health.ts';
+import { type ConnectedService, metricsOf } from './metrics.ts';
+import { openapiDocument } from './openapi.ts';
+import { type ProblemExtras, problemOf, problemType, retryAfterSeconds } from './problem.ts';
+import { joinRequest } from './request-body.ts';
+import type { Route } from './route.ts';
+import { sagaRoutes } from './sagas.ts';
+import type { Validators } from './schemas.ts';
+import { transactionRoutes } from './transactions.ts';
+
+/** What the edge needs from the rest. */
+export interface AppParts {
+  readonly coordinator: Coordinator;
+  readonly validators: Validators;
+  /** Instances connected by the channel now, for /metrics. */
+  readonly connectedServices: () => readonly ConnectedService[];
+  /** Makes a gid for callers who send none. */
+  readonly newGid: () => Gid;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** Receiving one request may take so long; slower ones are attacks or broken networks. */
+const requestTimeoutMs = 30_000;
+/** Longer path values are refused before anything looks at them; a gid has at most 64 characters. */
+const pathValueLengthMax = 512;
+
+/** Builds the app; it holds no resource until it listens. `app.inject` works at once. */
+export function createApp(parts: AppParts): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: parts.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    routerOptions: { maxParamLength: pathValueLengthMax },
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, _request, reply) => {
+      refuse(reply as FastifyReply, 'INVALID_REQUEST', withoutPath(error));
+    },
+    clientErrorHandler: refuseBrokenRequest,
+  });
+  takeRawBodies(app);
+  app.setErrorHandler<FastifyError>(answerError);
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    return refuse(reply, 'NOT_FOUND', `No such address: ${request.method} ${path}`);
+  });
+  const routes = [...transactionRoutes(), ...sagaRoutes()];
+  for (const route of routes) serve(app, route, parts);
+  servePages(app, parts, routes);
+  return app;
+}
+
+/** Bodies stay bytes here: joinRequest parses them, so that no third party decides what JSON is. */
+function takeRawBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    done(null, body);
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    const encoding = request.headers['content-encoding'];
+    if (encoding === undefined || encoding === 'identity') return;
+    await refuse(reply, 'INVALID_REQUEST', 'content-encoding: send the body without compression');
+  });
+}
+
+function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
+  const { coordinator, validators, newGid } = parts;
+  app.route({
+    method: route.method,
+    url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    async handler(request, reply) {
+      const joined = joinRequest(route, partsOf(request), newGid);
+      if (!joined.ok) return refuse(reply, joined.fault.code, joined.fault.detail);
+      const gid = gidOf(joined.body);
+      const fault = validators[route.verb](joined.body);
+      if (fault !== null) return refuse(reply, fault.code, fault.detail, { gid });
+      const answer = await route.ask(coordinator, joined.body);
+      if (answer.ok) return reply.code(route.status).send(answer.body);
+      const { code, detail, retryAfterMs } = answer;
+      return refuse(reply, code, detail, { gid, retryAfterMs });
+    },
+  });
+}
+
+/** Fastify gives params and query as records of text, and the body as our parser left it. */
+function partsOf(request: FastifyRequest) {
+  return {
+    params: request.params as Readonly<Record<string, string>>,
+    query: request.query as Readonly<Record<string, unknown>>,
+    body: request.body as Uint8Array | undefined,
+  };
+}
+
+function gidOf(body: Readonly<Record<string, unknown>>): Gid | undefined {
+  const { gid } = body;
+  return typeof gid === 'string' && isGid(gid) ? gid : undefined;
+}
+
+function servePages(app: FastifyInstance, parts: AppParts, routes: readonly Route[]): void {
+  const document = openapiDocument(routes);
+  const page = errorsPage();
+  app.get('/healthz', async () => ({ status: 'alive' }));
+  app.get('/readyz', async (_request, reply) => {
+    const stats = parts.coordinator.stats();
+    const reasons = reasonsNotReady(stats);
+    if (reasons.length === 0) return { status: 'ready', engine: stats.state };
+    return reply.code(503).send({ status: 'not ready', engine: stats.state, reasons });
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const metrics = metricsOf(parts.coordinator.stats(), parts.connectedServices());
+    return reply.type(expositionType).send(exposition(metrics));
+  });
+  app.get('/openapi.json', async () => document);
+  app.get('/docs/errors', async (_request, reply) => {
+    return reply.type('text/html; charset=utf-8').send(page);
+  });
+}
+
+function refuse(
+  reply: FastifyReply,
+  code: ErrorCode,
+  detail: string,
+  extras: ProblemExtras = {},
+): FastifyReply {
+  const problem = problemOf(code, detail, extras);
+  if (problem.retryAfterMs !== undefined) {
+    reply.header('retry-after', retryAfterSeconds(problem.retryAfterMs));
+  }
+  return reply.code(problem.status).type(problemType).send(problem);
+}
+
+/** Errors of Fastify are the caller's; anything else is ours, is logged, and says nothing outside. */
+function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return refuse(
+        reply,
+        'LIMIT_EXCEEDED',
+        `The body is larger than ${limits.bodyBytesMax} bytes`,
+      );
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return refuse(reply, 'INVALID_REQUEST', 'content-type: must be application/json');
+    default:
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) {
+    return refuse(reply, 'INVALID_REQUEST', error.message);
+  }
+  request.log.error({ err: error, requestId: request.id }, 'a request failed by our own fault');
+  return refuse(reply, 'INTERNAL', `The server's log has the reason under ${request.id}`);
+}
+
+function withoutPath(error: FastifyError): string {
+  return error.code === 'FST_ERR_BAD_URL' ? 'The address is not a valid URL path' : error.message;
+}

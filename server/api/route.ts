@@ -1,0 +1,62 @@
+/**
+ * What a route of the API is, as data: Fastify serves the list and /openapi.json describes the same
+ * list, so neither can have a route that the other lacks. Here the callbacks of the coordinator
+ * become promises, and nowhere else.
+ */
+import type { ChannelRequests, ChannelVerb } from '../../client-sdk/protocol/index.ts';
+import type { Answer, Answered, Coordinator } from '../engine/coordinator.ts';
+import type { answerSchemas } from './answer-shapes.ts';
+
+/** One route. Its request is what path, constants and body (POST) or query (GET) say together. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** With names in braces, as OpenAPI writes them: `/v1/transactions/{gid}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly verb: ChannelVerb;
+  /** Fields that the route itself stands for; callers must not send them. */
+  readonly constants: Readonly<Record<string, unknown>>;
+  /** The server makes a gid when the caller sends none. */
+  readonly isGidOptional: boolean;
+  readonly status: 200 | 201;
+  readonly answer: keyof typeof answerSchemas;
+  /** Takes a body that has passed the schema of `verb`. Never rejects. */
+  ask(coordinator: Coordinator, body: unknown): Promise<Answer<unknown>>;
+}
+
+/** A route with the types of its verb still known. */
+export interface RouteSpec<V extends ChannelVerb> {
+  readonly method: Route['method'];
+  readonly path: string;
+  readonly summary: string;
+  readonly verb: V;
+  readonly constants?: Readonly<Partial<ChannelRequests[V]['body']>>;
+  readonly isGidOptional?: boolean;
+  readonly status?: Route['status'];
+  readonly answer: Route['answer'];
+  ask(
+    coordinator: Coordinator,
+    request: ChannelRequests[V]['body'],
+  ): Promise<Answer<ChannelRequests[V]['answer']>>;
+}
+
+/** Makes a route of its description. The one cast from a validated body to its request type. */
+export function route<V extends ChannelVerb>(spec: RouteSpec<V>): Route {
+  return {
+    ...spec,
+    constants: spec.constants ?? {},
+    isGidOptional: spec.isGidOptional ?? false,
+    status: spec.status ?? 200,
+    ask: (coordinator, body) => spec.ask(coordinator, body as ChannelRequests[V]['body']),
+  };
+}
+
+/** The coordinator's callback as a promise; it resolves with refusals, too, and never rejects. */
+export function asked<T>(start: (answered: Answered<T>) => void): Promise<Answer<T>> {
+  return new Promise((resolve) => start(resolve));
+}
+
+/** Names in braces of a path, in order. */
+export function pathNames(path: string): readonly string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
+}

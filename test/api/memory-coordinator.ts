@@ -1,0 +1,123 @@
+/**
+ * A coordinator in memory for tests of the edge: it keeps what it was asked and answers from a map.
+ * It has no rules of its own beyond "known or not known"; the rules are tested with the engine.
+ */
+import type {
+  BeginRequest,
+  ChannelVerb,
+  Gid,
+  Mode,
+  SubmitRequest,
+  TransactionView,
+} from '../../client-sdk/protocol/index.ts';
+import type {
+  Answered,
+  Coordinator,
+  EngineStats,
+  Refusal,
+} from '../../server/engine/coordinator.ts';
+
+export interface MemoryCoordinator extends Coordinator {
+  /** Every request that came through, in order. */
+  readonly asked: { readonly verb: ChannelVerb; readonly body: unknown }[];
+  /** When set, every request is refused with it. */
+  refusal: Refusal | null;
+  /** Shown by stats(). */
+  current: Partial<EngineStats>;
+}
+
+const zero = { transaction: 0, saga: 0 } as const;
+
+export const zeroStats: EngineStats = {
+  state: 'running',
+  epoch: 1,
+  begun: zero,
+  committed: zero,
+  rolledBack: zero,
+  durableWaits: zero,
+  lazyWaits: zero,
+  attentionRaised: 0,
+  open: 0,
+  pendingRows: 0,
+  oldestPendingMs: 0,
+  timers: 0,
+  callsInFlight: 0,
+  commits: 0,
+  rows: 0,
+  unknownAppends: 0,
+  conflicts: 0,
+  calls: { done: 0, refused: 0, ongoing: 0, unknown: 0 },
+  retries: 0,
+  recovered: 0,
+};
+
+export function memoryCoordinator(): MemoryCoordinator {
+  const views = new Map<Gid, TransactionView>();
+  const asked: MemoryCoordinator['asked'] = [];
+
+  function answer<T>(
+    verb: ChannelVerb,
+    body: unknown,
+    answered: Answered<T>,
+    make: () => T | null,
+  ) {
+    asked.push({ verb, body });
+    if (coordinator.refusal !== null) {
+      answered(coordinator.refusal);
+      return;
+    }
+    const made = make();
+    if (made === null)
+      answered({ ok: false, code: 'NOT_FOUND', detail: 'Nothing is known of it.' });
+    else answered({ ok: true, body: made });
+  }
+
+  function keep(request: BeginRequest | SubmitRequest, mode: Mode): TransactionView {
+    const view = viewOf(request, mode);
+    views.set(request.gid, view);
+    return view;
+  }
+
+  const known = (gid: Gid): TransactionView | null => views.get(gid) ?? null;
+
+  const coordinator: MemoryCoordinator = {
+    asked,
+    refusal: null,
+    current: {},
+    begin: (request, answered) =>
+      answer('begin', request, answered, () => keep(request, 'transaction')),
+    submit: (request, answered) => answer('submit', request, answered, () => keep(request, 'saga')),
+    register: (request, answered) =>
+      answer('register', request, answered, () => known(request.gid)),
+    decide: (request, answered) => answer('decide', request, answered, () => known(request.gid)),
+    tryBranch: (request, answered) =>
+      answer('try', request, answered, () =>
+        known(request.gid) === null ? null : { result: { reserved: true } },
+      ),
+    get: (request, answered) => answer('get', request, answered, () => known(request.gid)),
+    list: (request, answered) =>
+      answer('list', request, answered, () => ({
+        transactions: [...views.values()],
+        nextCursor: null,
+      })),
+    stats: () => ({ ...zeroStats, ...coordinator.current }),
+  };
+  return coordinator;
+}
+
+function viewOf(request: BeginRequest | SubmitRequest, mode: Mode): TransactionView {
+  return {
+    gid: request.gid,
+    mode,
+    phase: 'active',
+    cause: null,
+    deadlineAtMs: null,
+    name: request.name ?? '',
+    attention: null,
+    labels: request.labels ?? {},
+    startedAtMs: 1_700_000_000_000,
+    decidedAtMs: null,
+    finishedAtMs: null,
+    branches: [],
+  };
+}

@@ -1,0 +1,50 @@
+/** One app per test over the coordinator in memory, and small ways to ask it. */
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
+import { createApp } from '../../server/api/app.ts';
+import { createValidators } from '../../server/api/schemas.ts';
+import { createLogger } from '../../server/observe/log.ts';
+import { type MemoryCoordinator, memoryCoordinator } from './memory-coordinator.ts';
+
+export interface Edge {
+  readonly app: FastifyInstance;
+  readonly coordinator: MemoryCoordinator;
+  /** Lines that the app logged. */
+  readonly logged: string[];
+  post(url: string, body?: unknown): Promise<LightMyRequestResponse>;
+  get(url: string): Promise<LightMyRequestResponse>;
+}
+
+const validators = createValidators();
+
+export function createEdge(): Edge {
+  const coordinator = memoryCoordinator();
+  const logged: string[] = [];
+  let made = 0;
+  const app = createApp({
+    coordinator,
+    validators,
+    connectedServices: () => [{ service: 'bank', instances: 2 }],
+    newGid: () => {
+      made += 1;
+      return `made-${made}`;
+    },
+    logger: createLogger('trace', { write: (line) => void logged.push(line) }),
+  });
+  return {
+    app,
+    coordinator,
+    logged,
+    post: (url, body) =>
+      app.inject({
+        method: 'POST',
+        url,
+        ...(body === undefined
+          ? {}
+          : {
+              payload: typeof body === 'string' ? body : JSON.stringify(body),
+              headers: { 'content-type': 'application/json' },
+            }),
+      }),
+    get: (url) => app.inject({ method: 'GET', url }),
+  };
+}
