@@ -1,0 +1,327 @@
+import { describe, expect, test } from 'vitest';
+import type { TransactionAnswer } from '../../client-sdk/protocol/index.ts';
+import { createStage, done, type Stage, stepsOf, twoBranches } from './stage.ts';
+
+const begin = (stage: Stage, gid = 'g1') =>
+  stage.ask<TransactionAnswer>((e, a) => e.begin({ gid, branches: twoBranches }, a));
+const commit = (stage: Stage, gid = 'g1', wait: 'decided' | 'completed' = 'completed') =>
+  stage.ask<TransactionAnswer>((e, a) => e.decide({ gid, direction: 'commit', wait }, a));
+
+describe('a transaction', () => {
+  test('begins, commits with two durable waits, and is forgotten', async () => {
+    const stage = await createStage();
+    const begun = begin(stage);
+    expect(begun.answer).toBeNull();
+    await stage.time.settle();
+    expect(begun.answer).toMatchObject({ ok: true, body: { phase: 'active', branchIds: [1, 2] } });
+    const committed = commit(stage);
+    await stage.time.advance(10);
+    expect(committed.answer).toMatchObject({ ok: true, body: { phase: 'committed' } });
+    expect(stage.calls.map((call) => `${call.branchId}:${call.operation}`)).toEqual([
+      '1:confirm',
+      '2:confirm',
+    ]);
+    const stats = stage.engine.stats();
+    expect(stats).toMatchObject({ open: 0, begun: { transaction: 1 }, rows: 3, timers: 0 });
+    expect(stats.durableWaits.transaction).toBe(2);
+    expect(stage.appended).toEqual(['g1/1', 'g1/2', 'g1/3']);
+  });
+
+  test('no reply and no call leaves before its record is durable', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    stage.mood('unknownLost');
+    const committed = commit(stage, 'g1', 'decided');
+    await stage.time.advance(5_000);
+    expect(committed.answer).toBeNull();
+    expect(stage.calls).toEqual([]);
+    stage.mood('well');
+    await stage.time.advance(2_000);
+    expect(committed.answer).toMatchObject({ ok: true });
+    expect(stage.calls).toHaveLength(2);
+  });
+
+  test('an append that landed unheard counts as appended, once', async () => {
+    const stage = await createStage();
+    stage.mood('unknownLanded');
+    const begun = begin(stage);
+    await stage.time.advance(500);
+    expect(begun.answer).toBeNull();
+    stage.mood('well');
+    await stage.time.advance(2_000);
+    expect(begun.answer).toMatchObject({ ok: true, body: { branchIds: [1, 2] } });
+    expect(stage.store.slots.get('g1')?.size).toBe(1);
+  });
+
+  test('the deadline rolls back, and a late commit learns it', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.advance(30_001);
+    const late = commit(stage);
+    await stage.time.settle();
+    expect(late.answer).toMatchObject({ ok: false, code: 'ALREADY_ROLLED_BACK' });
+    expect((await stage.view('g1')).cause).toEqual({ kind: 'deadline' });
+    expect(stage.calls.map((call) => call.operation)).toEqual(['cancel', 'cancel']);
+  });
+
+  test('begin again after the end is answered from the log; other content is a conflict', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    commit(stage);
+    await stage.time.advance(10);
+    expect(stage.engine.stats().open).toBe(0);
+    const again = begin(stage);
+    const other = stage.ask((e, a) => e.begin({ gid: 'g1', name: 'other' }, a));
+    await stage.time.advance(10);
+    expect(again.answer).toMatchObject({
+      ok: true,
+      body: { phase: 'committed', branchIds: [1, 2] },
+    });
+    expect(other.answer).toMatchObject({ ok: false, code: 'CONFLICT' });
+    expect(stage.engine.stats().open).toBe(0);
+  });
+
+  test('completed waits at most 2 s after the decision, then shows committing', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    stage.script(() => null);
+    const committed = commit(stage);
+    await stage.time.advance(1_990);
+    expect(committed.answer).toBeNull();
+    await stage.time.advance(1_010);
+    expect(committed.answer).toMatchObject({ ok: true, body: { phase: 'committing' } });
+  });
+
+  test('both confirms share one record; one that is slow does not lose the other', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    stage.script((call) => (call.branchId === 1 ? done : null));
+    commit(stage, 'g1', 'decided');
+    await stage.time.advance(100);
+    expect(stage.appended).toHaveLength(2);
+    await stage.answer({ outcome: 'unknown', error: 'time-out' });
+    await stage.time.advance(10);
+    const view = await stage.view('g1');
+    expect(view.branches.map((branch) => branch.state)).toEqual(['confirmed', 'asked']);
+    expect(view.branches[1]).toMatchObject({ attempts: 1, lastError: 'time-out' });
+    expect(stage.appended).toHaveLength(3);
+  });
+
+  test('attention after 10 attempts, cleared when the branch answers', async () => {
+    const stage = await createStage({ retry: { initialMs: 100, capMs: 1_000 } });
+    begin(stage);
+    await stage.time.settle();
+    stage.script(() => ({ outcome: 'unknown', error: 'boom' }));
+    commit(stage, 'g1', 'decided');
+    await stage.time.advance(60_000);
+    const view = await stage.view('g1');
+    expect(view.attention).toMatchObject({ reason: 'retries' });
+    expect(view.phase).toBe('committing');
+    expect(stage.engine.stats().attentionRaised).toBe(1);
+    stage.script(() => done);
+    await stage.time.advance(2_000);
+    expect(await stage.view('g1')).toMatchObject({ phase: 'committed', attention: null });
+  });
+
+  test('a service that connects is asked without waiting for the backoff', async () => {
+    const stage = await createStage({ retry: { initialMs: 60_000, capMs: 60_000 } });
+    begin(stage);
+    await stage.time.settle();
+    stage.script(() => ({ outcome: 'unknown', error: 'not connected', asked: false }));
+    commit(stage, 'g1', 'decided');
+    await stage.time.advance(100);
+    stage.script(() => done);
+    stage.engine.participantReady('bank');
+    await stage.time.advance(1_000);
+    expect((await stage.view('g1')).phase).toBe('committed');
+  });
+});
+
+describe('a saga', () => {
+  const submit = (stage: Stage, gid = 's1') =>
+    stage.ask<TransactionAnswer>((e, a) =>
+      e.submit({ gid, name: 'trip', steps: stepsOf('flight', 'hotel') }, a),
+    );
+
+  test('one urgent record; "committed" waits until the last step is durable', async () => {
+    const stage = await createStage();
+    stage.script((call) => ({ outcome: 'done', result: call.method }));
+    const submitted = submit(stage);
+    await stage.time.advance(20);
+    expect(submitted.answer).toMatchObject({
+      ok: true,
+      body: { phase: 'committed', results: { flight: 'flight', hotel: 'hotel' } },
+    });
+    expect(stage.engine.stats().durableWaits.saga).toBe(1);
+    expect(stage.calls[1]?.results).toEqual({ flight: 'flight' });
+  });
+
+  test('"committed" is not said while the record of the last step is unknown', async () => {
+    const stage = await createStage();
+    stage.script(() => null);
+    const submitted = submit(stage);
+    await stage.time.advance(20);
+    await stage.answer(done);
+    await stage.time.advance(20);
+    stage.mood('unknownLost');
+    await stage.answer(done);
+    const asked = stage.ask((e, a) => e.get({ gid: 's1' }, a));
+    const late = stage.ask((e, a) => e.decide({ gid: 's1', direction: 'rollback' }, a));
+    await stage.time.advance(5_000);
+    expect([submitted.answer, asked.answer, late.answer]).toEqual([null, null, null]);
+    stage.mood('well');
+    await stage.time.advance(2_000);
+    expect(submitted.answer).toMatchObject({ ok: true, body: { phase: 'committed' } });
+    expect(asked.answer).toMatchObject({ ok: true, body: { phase: 'committed' } });
+    expect(late.answer).toMatchObject({ ok: false, code: 'ALREADY_COMMITTED' });
+  });
+
+  test('attempts that reached nobody do not count towards the rollback', async () => {
+    const stage = await createStage({ retry: { initialMs: 10, capMs: 50 } });
+    stage.script(() => ({ outcome: 'unknown', error: 'not connected', asked: false }));
+    submit(stage);
+    await stage.time.advance(2_000);
+    expect((await stage.view('s1')).phase).toBe('active');
+    stage.script(() => ({ outcome: 'unknown', error: 'time-out' }));
+    await stage.time.advance(2_000);
+    expect((await stage.view('s1')).phase).toBe('rollingBack');
+    stage.script(() => done);
+    await stage.time.advance(2_000);
+    expect(await stage.view('s1')).toMatchObject({
+      phase: 'rolledBack',
+      cause: { kind: 'attempts', branchId: 1 },
+    });
+  });
+});
+
+describe('recovery and other coordinators', () => {
+  test('a new term takes up what is open; the old one is fenced and stops', async () => {
+    const first = await createStage();
+    begin(first);
+    await first.time.settle();
+    first.script(() => null);
+    commit(first, 'g1', 'decided');
+    await first.time.advance(10);
+    const second = await createStage({}, first.store, first.time);
+    await second.time.advance(100);
+    expect(second.engine.stats()).toMatchObject({ state: 'running', recovered: 1, epoch: 2 });
+    expect(second.calls.map((call) => call.operation)).toEqual(['confirm', 'confirm']);
+    const stale = begin(first, 'g2');
+    await first.time.advance(10);
+    expect(stale.answer).toMatchObject({ ok: false, code: 'FENCED' });
+    expect(first.fencedCount()).toBe(1);
+    expect(first.engine.stats().state).toBe('fenced');
+    expect(second.store.slots.has('g2')).toBe(false);
+  });
+
+  test('1,000 open transactions are paged back and finish; deadlines are restored', async () => {
+    const first = await createStage();
+    for (let i = 0; i < 1_000; i += 1) begin(first, `g${String(i).padStart(4, '0')}`);
+    await first.time.settle();
+    const second = await createStage({ recoveryPerSecond: 1_000 }, first.store, first.time);
+    await second.time.advance(2_000);
+    expect(second.engine.stats()).toMatchObject({
+      state: 'running',
+      recovered: 1_000,
+      open: 1_000,
+    });
+    await second.time.advance(31_000);
+    expect(second.engine.stats()).toMatchObject({ open: 0, rolledBack: { transaction: 1_000 } });
+  });
+
+  test('a slot lost to another coordinator: the log is read again and the task taken again', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    // Another coordinator of the same term number cannot exist; a planted row shows the same race.
+    const slots = stage.store.slots.get('g1');
+    const record = {
+      kind: 'decided',
+      direction: 'rollback',
+      cause: { kind: 'operator' },
+      atMs: stage.time.nowMs(),
+    };
+    const row = {
+      gid: 'g1',
+      seq: 2,
+      shard: 0,
+      epoch: 1,
+      atMs: 0,
+      records: JSON.stringify([record]),
+    };
+    slots?.set(2, row);
+    const committed = commit(stage);
+    await stage.time.advance(50);
+    expect(committed.answer).toMatchObject({ ok: false, code: 'ALREADY_ROLLED_BACK' });
+    expect(stage.calls.map((call) => call.operation)).toEqual(['cancel', 'cancel']);
+  });
+
+  test('a record that this server does not know stops its gid alone', async () => {
+    const stage = await createStage();
+    const row = { gid: 'x', seq: 1, shard: 0, epoch: 1, atMs: 0, records: '[{"kind":"later"}]' };
+    stage.store.slots.set('x', new Map([[1, row]]));
+    const asked = stage.ask((e, a) => e.get({ gid: 'x' }, a));
+    await stage.time.settle();
+    expect(asked.answer).toMatchObject({ ok: false, code: 'INTERNAL' });
+    begin(stage, 'y');
+    await stage.time.settle();
+    expect((await stage.view('y')).phase).toBe('active');
+  });
+});
+
+describe('limits and stopping', () => {
+  test('more open transactions than allowed are refused early, and nothing is stored', async () => {
+    const stage = await createStage({ openTransactionsMax: 2 });
+    const answers = ['a', 'b', 'c'].map((gid) => begin(stage, gid));
+    await stage.time.settle();
+    expect(answers.map((asked) => asked.answer?.ok)).toEqual([true, true, false]);
+    expect(answers[2]?.answer).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 1_000 });
+    expect(stage.store.slots.has('c')).toBe(false);
+  });
+
+  test('a log that stalls: new work is refused after 2 s, work in flight goes on later', async () => {
+    const stage = await createStage();
+    begin(stage, 'a');
+    await stage.time.settle();
+    stage.mood('unknownLost');
+    const waiting = commit(stage, 'a', 'decided');
+    await stage.time.advance(2_500);
+    const refused = begin(stage, 'b');
+    expect(refused.answer).toMatchObject({ ok: false, code: 'LOG_UNAVAILABLE' });
+    stage.mood('well');
+    await stage.time.advance(2_000);
+    expect(waiting.answer).toMatchObject({ ok: true });
+  });
+
+  test('an address that no transport reaches is refused before anything is stored', async () => {
+    const stage = await createStage();
+    const branches = [{ participant: { url: 'http://user:pw@10.0.0.1/x' } }];
+    const asked = stage.ask((e, a) => e.begin({ gid: 'g1', branches }, a));
+    await stage.time.settle();
+    expect(asked.answer).toMatchObject({ ok: false, code: 'TARGET_NOT_ALLOWED' });
+    expect(JSON.stringify(asked.answer)).not.toContain('pw');
+    expect(stage.store.slots.size).toBe(0);
+  });
+
+  test('stop takes no new work, drains, and ends the term', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    stage.script(() => null);
+    commit(stage, 'g1', 'decided');
+    await stage.time.advance(10);
+    const stopped = stage.engine.stop(1_000);
+    expect(begin(stage, 'g2').answer).toMatchObject({ ok: false, code: 'STOPPING' });
+    await stage.answer(done);
+    await stage.answer(done);
+    await stage.time.advance(100);
+    await stopped;
+    expect(stage.engine.stats().state).toBe('stopped');
+    expect(stage.store.term.isRunning).toBe(false);
+    expect(stage.appended).toEqual(['g1/1', 'g1/2', 'g1/3']);
+  });
+});
