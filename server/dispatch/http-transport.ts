@@ -1,0 +1,246 @@
+/**
+ * Calls to `{ url }`: `POST {url}/{operation}` with the call as JSON, over a bounded set of
+ * connections per origin. Redirects are never followed, nothing is retried here, and only addresses
+ * that the policy allows are called. Invariants: each call is answered exactly once; origins share
+ * nothing but the timer, so one that is down or slow slows no other.
+ */
+import { Pool } from 'undici';
+import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
+import { contextHeaders } from '../../client-sdk/protocol/index.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Deadlines } from './deadlines.ts';
+import { type HttpAsking, HttpCall, type HttpCallOwner } from './http-call.ts';
+import { type Answered, Later, notAsked } from './later.ts';
+import { type HttpTransportLimits, httpTransportLimits } from './limits.ts';
+import type { TargetPolicy } from './target-policy.ts';
+import type { Transport } from './transport.ts';
+
+export interface HttpTransportOptions {
+  readonly policy: TargetPolicy;
+  readonly clock: Clock;
+  readonly limits?: Partial<HttpTransportLimits>;
+}
+
+/** One origin that was called, for those who look. */
+export interface CalledOrigin {
+  readonly origin: string;
+  readonly inFlight: number;
+  readonly queued: number;
+}
+
+export interface HttpTransport extends Transport {
+  /** Origins that have a pool, in order of their first call. */
+  origins(): readonly CalledOrigin[];
+}
+
+/** A transport without connections; each origin's are opened by its first calls. */
+export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
+  return new Callbacks(options);
+}
+
+/** What a body may look like going out. The answer is read as JSON, so it is asked for. */
+const fixedHeaders = { 'content-type': 'application/json', accept: 'application/json' };
+/** When a full queue is worth another attempt. */
+const retrySoonMs = 1_000;
+const stopping = 'STOPPING: the coordinator is stopping';
+
+class Callbacks implements HttpTransport {
+  readonly #policy: TargetPolicy;
+  readonly #clock: Clock;
+  readonly #limits: HttpTransportLimits;
+  readonly #later: Later;
+  readonly #deadlines: Deadlines<HttpCall>;
+  readonly #origins = new Map<string, Origin>();
+  #isClosed = false;
+
+  constructor({ policy, clock, limits }: HttpTransportOptions) {
+    this.#policy = policy;
+    this.#clock = clock;
+    this.#limits = { ...httpTransportLimits, ...limits };
+    this.#later = new Later(clock);
+    this.#deadlines = new Deadlines(clock, (call) => {
+      const { timeoutMs } = call.asking;
+      call.giveUp(
+        call.isSent ? `no answer within ${timeoutMs} ms` : `not sent within ${timeoutMs} ms`,
+      );
+    });
+  }
+
+  reaches(participant: Participant): boolean {
+    return 'url' in participant && this.#policy.allows(participant.url) === true;
+  }
+
+  call(participant: Participant, call: Call, timeoutMs: number, answered: Answered): void {
+    if (!('url' in participant)) throw new TypeError('HTTP reaches addresses only');
+    if (this.#isClosed) return this.#later.deliver(answered, notAsked(stopping));
+    // The allow-list may have become shorter since the branch was registered.
+    const verdict = this.#policy.allows(participant.url);
+    if (verdict !== true) {
+      return this.#later.deliver(answered, notAsked(`TARGET_NOT_ALLOWED: ${verdict}`));
+    }
+    const url = new URL(participant.url);
+    const origin = this.#originOf(url.origin);
+    if (origin === null || origin.isFull) {
+      const error = `OVERLOADED: too many calls wait for ${url.origin} already`;
+      return this.#later.deliver(answered, notAsked(error, retrySoonMs));
+    }
+    origin.take(askingOf(url, call, timeoutMs, answered));
+  }
+
+  origins(): readonly CalledOrigin[] {
+    return [...this.#origins.values()].map(({ name, inFlight, queued }) => {
+      return { origin: name, inFlight, queued };
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const origins = [...this.#origins.values()];
+    this.#origins.clear();
+    await Promise.all(origins.map((origin) => origin.close()));
+    this.#deadlines.clear();
+    // After the answers that were put off to the end of the tick.
+    await new Promise<void>((resolve) => this.#clock.soon(resolve));
+  }
+
+  #originOf(name: string): Origin | null {
+    const known = this.#origins.get(name);
+    if (known !== undefined) return known;
+    if (this.#origins.size >= this.#limits.originsMax && !this.#evict()) return null;
+    const ports = {
+      clock: this.#clock,
+      limits: this.#limits,
+      later: this.#later,
+      deadlines: this.#deadlines,
+    };
+    const origin = new Origin(name, ports);
+    this.#origins.set(name, origin);
+    return origin;
+  }
+
+  /** Lets go of the oldest origin that is idle; false when all are busy. */
+  #evict(): boolean {
+    for (const origin of this.#origins.values()) {
+      if (origin.inFlight + origin.queued > 0) continue;
+      this.#origins.delete(origin.name);
+      // Idle, so nobody waits for it; undici's destroy reports errors by the calls only.
+      void origin.close();
+      return true;
+    }
+    return false;
+  }
+}
+
+interface OriginPorts {
+  readonly clock: Clock;
+  readonly limits: HttpTransportLimits;
+  readonly later: Later;
+  readonly deadlines: Deadlines<HttpCall>;
+}
+
+/** The bulkhead: connections, and a queue in front of them, for one origin. */
+class Origin implements HttpCallOwner {
+  readonly name: string;
+  readonly limits: HttpTransportLimits;
+  inFlight = 0;
+  readonly #ports: OriginPorts;
+  readonly #pool: Pool;
+  readonly #queue = new Set<HttpCall>();
+  readonly #flying = new Set<HttpCall>();
+
+  constructor(name: string, ports: OriginPorts) {
+    this.name = name;
+    this.limits = ports.limits;
+    this.#ports = ports;
+    this.#pool = new Pool(name, {
+      connections: ports.limits.connectionsPerOrigin,
+      pipelining: 1,
+      connectTimeout: ports.limits.connectTimeoutMs,
+      allowH2: false,
+    });
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  get isFull(): boolean {
+    return this.#isBusy && this.#queue.size >= this.limits.queuedPerOriginMax;
+  }
+
+  take(asking: HttpAsking): void {
+    const call = new HttpCall(asking, this);
+    this.#ports.deadlines.add(call, asking.timeoutMs);
+    if (this.#isBusy) this.#queue.add(call);
+    else this.#dispatch(call);
+  }
+
+  nowMs(): number {
+    return this.#ports.clock.nowMs();
+  }
+
+  answer(call: HttpCall, answer: CallAnswer): void {
+    this.#ports.deadlines.delete(call);
+    this.#queue.delete(call);
+    // Always from a tick of its own: undici catches what is thrown inside of its callbacks, and a
+    // broken rule of the engine must not end there.
+    this.#ports.later.deliver(call.asking.answered, answer);
+  }
+
+  finished(call: HttpCall): void {
+    this.#flying.delete(call);
+    this.inFlight = this.#flying.size;
+    const [next] = this.#queue;
+    if (next === undefined || this.#isBusy) return;
+    this.#queue.delete(next);
+    this.#dispatch(next);
+  }
+
+  /** Answers everything `unknown` and lets go of the connections. */
+  async close(): Promise<void> {
+    const queued = [...this.#queue];
+    this.#queue.clear();
+    for (const call of queued) call.giveUp(stopping);
+    for (const call of [...this.#flying]) call.giveUp('the coordinator is stopping');
+    await this.#pool.destroy();
+  }
+
+  get #isBusy(): boolean {
+    return this.#flying.size >= this.limits.connectionsPerOrigin;
+  }
+
+  #dispatch(call: HttpCall): void {
+    this.#flying.add(call);
+    this.inFlight = this.#flying.size;
+    const { path, headers, body, timeoutMs } = call.asking;
+    this.#pool.dispatch(
+      {
+        path,
+        method: 'POST',
+        headers,
+        body,
+        // The sweep ends the whole call; these two only keep undici's own, longer ones away.
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+      },
+      call,
+    );
+  }
+}
+
+function askingOf(url: URL, call: Call, timeoutMs: number, answered: Answered): HttpAsking {
+  const base = url.pathname.endsWith('/') ? url.pathname.slice(0, -1) : url.pathname;
+  const method = base.slice(1);
+  return {
+    path: `${base}/${call.operation}`,
+    headers: {
+      ...fixedHeaders,
+      [contextHeaders.gid]: call.gid,
+      [contextHeaders.branch]: String(call.branchId),
+      [contextHeaders.operation]: call.operation,
+    },
+    body: JSON.stringify(call.method === '' ? { ...call, method } : call),
+    timeoutMs,
+    answered,
+  };
+}
