@@ -32,6 +32,7 @@ export interface ChannelRequests {
   readonly get: { readonly body: GetRequest; readonly answer: TransactionView };
   readonly list: { readonly body: ListRequest; readonly answer: ListAnswer };
 }
+/** What an initiator may ask for over the channel. */
 export type ChannelVerb = keyof ChannelRequests;
 
 /** What a participant is asked; the same body goes out by HTTP. */

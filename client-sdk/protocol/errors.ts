@@ -13,6 +13,7 @@ export interface ErrorEntry {
   readonly remedy: string;
 }
 
+/** All codes. A code is never renamed or given another meaning; new ones are added. */
 export const errorTable = {
   INVALID_REQUEST: {
     status: 400,
@@ -208,6 +209,7 @@ export const errorTable = {
   },
 } as const satisfies Record<string, ErrorEntry>;
 
+/** A code of the table. */
 export type ErrorCode = keyof typeof errorTable;
 
 /** True when the text is a code of the table. */

@@ -171,6 +171,7 @@ export interface ListRequest {
   readonly cursor?: string;
 }
 
+/** One page of a list. */
 export interface ListAnswer {
   readonly transactions: readonly TransactionSummary[];
   /** Give it back as `cursor` for the next page; null at the end. */

@@ -55,6 +55,7 @@ type Body =
       readonly detail: string;
     };
 
+/** One event, stamped with when and in whose term it happened. */
 export type TxEvent = Body & {
   readonly atMs: EpochMs;
   /** Term of the coordinator that takes the event. */

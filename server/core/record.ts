@@ -43,6 +43,7 @@ interface Beginning {
   readonly atMs: EpochMs;
 }
 
+/** One record: what became so, and when. */
 export type LogRecord =
   | (Beginning & { readonly kind: 'begun'; readonly branches: readonly BranchRecord[] })
   | (Beginning & {
@@ -76,6 +77,7 @@ export type LogRecord =
     }
   | { readonly kind: 'attention'; readonly attention: Attention; readonly atMs: EpochMs };
 
+/** An operation that a participant answered `done`. */
 export interface DoneOperation {
   readonly branchId: BranchId;
   readonly operation: Exclude<Operation, 'try'>;

@@ -6,6 +6,7 @@ import type { StepRecord } from './record.ts';
 /** Forward attempts of a step that says nothing else. */
 const attemptsDefault = 3;
 
+/** A checked graph, or why it is none. */
 export type SagaPlan =
   | { readonly ok: true; readonly steps: readonly StepRecord[] }
   | {

@@ -12,6 +12,7 @@ import { accepted, lazy, nothing, refused, type Verdict } from './verdict.ts';
 
 export type { Reply, Urgency } from './verdict.ts';
 
+/** The outcome of an event: the verdict and the state after it. */
 export interface Step extends Verdict {
   /** Null only when nothing was ever begun under the gid. */
   readonly next: Transaction | null;

@@ -78,4 +78,5 @@ export interface Saga extends Common {
   readonly undo: readonly BranchId[];
 }
 
+/** The state of a global transaction in either mode. */
 export type Transaction = TwoPhase | Saga;

@@ -4,6 +4,7 @@
  */
 import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
 
+/** One way to reach participants. */
 export interface Transport {
   /** Whether this transport can reach that kind of address. */
   reaches(participant: Participant): boolean;
@@ -14,7 +15,12 @@ export interface Transport {
    * operation may have happened. When nobody can be asked (not connected, queue full) the answer
    * is `unknown` with an error that says so.
    */
-  call(participant: Participant, call: Call, timeoutMs: number, answered: (answer: CallAnswer) => void): void;
+  call(
+    participant: Participant,
+    call: Call,
+    timeoutMs: number,
+    answered: (answer: CallAnswer) => void,
+  ): void;
 
   /** Answers what is under way `unknown` and lets go of connections. Safe to repeat. */
   close(): Promise<void>;

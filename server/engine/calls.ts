@@ -30,10 +30,13 @@ export interface CallState {
   hasRaised: boolean;
 }
 
-type Happening =
+/** What the engine itself brings about: results, timers, the call for a human. */
+export type Happening =
   | { readonly kind: 'results'; readonly results: readonly OperationResult[] }
+  | { readonly kind: 'deadline' }
   | Omit<Extract<TxEvent, { kind: 'attention' }>, 'atMs' | 'epoch'>;
 
+/** What calling needs. */
 export interface CallsPorts {
   readonly clock: Clock;
   readonly random: Random;
@@ -44,6 +47,7 @@ export interface CallsPorts {
   readonly happened: (mailbox: Mailbox, happening: Happening) => void;
 }
 
+/** The calls of all mailboxes. */
 export interface Calls {
   /** Starts what is newly owed, drops what is owed no more. */
   sync(mailbox: Mailbox): void;
@@ -55,6 +59,7 @@ export interface Calls {
   counters(): CallCounters;
 }
 
+/** How calls were answered, and how many were repeats. */
 export interface CallCounters {
   readonly done: number;
   readonly refused: number;
@@ -68,6 +73,7 @@ interface WaitingCall {
   readonly call: CallState;
 }
 
+/** Calls over the given transports; starts nothing by itself. */
 export function createCalls(ports: CallsPorts): Calls {
   const { clock, random, timers, options } = ports;
   const counters = { done: 0, refused: 0, ongoing: 0, unknown: 0, retries: 0 };

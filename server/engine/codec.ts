@@ -17,6 +17,7 @@ const kinds: Readonly<Record<LogRecord['kind'], true>> = {
   attention: true,
 };
 
+/** State read back from rows; `tx` is null when nothing was ever begun. Or why it cannot be read. */
 export type Replayed =
   | { readonly ok: true; readonly tx: Transaction | null; readonly lastSeq: number }
   | { readonly ok: false; readonly reason: string };

@@ -18,13 +18,16 @@ import type {
   TryRequest,
 } from '../../client-sdk/protocol/index.ts';
 
+/** Nothing was done, and why. `retryAfterMs`: when the same request may be welcome. */
 export interface Refusal {
   readonly ok: false;
   readonly code: ErrorCode;
   readonly detail: string;
   readonly retryAfterMs?: number;
 }
+/** What a request gets. */
 export type Answer<T> = { readonly ok: true; readonly body: T } | Refusal;
+/** Called exactly once. */
 export type Answered<T> = (answer: Answer<T>) => void;
 
 /** Requests must have passed the schemas of `api/`; the engine checks what depends on state. */

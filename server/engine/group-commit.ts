@@ -29,6 +29,7 @@ export interface PendingRow {
   settled(answer: 'appended' | 'conflict'): void;
 }
 
+/** The queue before the log. */
 export interface GroupCommit {
   /** Queues a row, or takes note that its urgency has grown. */
   put(row: PendingRow): void;
@@ -43,6 +44,7 @@ export interface GroupCommit {
   halt(): void;
 }
 
+/** Totals since start. `rows` counts rows sent, not repeats of unknown ones. */
 export interface CommitCounters {
   readonly commits: number;
   readonly rows: number;
@@ -50,6 +52,7 @@ export interface CommitCounters {
   readonly conflicts: number;
 }
 
+/** What group commit needs. */
 export interface GroupCommitPorts {
   readonly clock: Clock;
   readonly random: Random;
@@ -64,6 +67,7 @@ interface Batch {
   attempts: number;
 }
 
+/** A group commit for one term. */
 export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   const { clock, random, log, term } = ports;
   const queues = {

@@ -1,6 +1,7 @@
 /** What the engine may hold and how long it waits; every bound with its reason. */
 import type { BackoffOptions } from '../core/backoff.ts';
 
+/** What an operator may set. */
 export interface EngineOptions {
   /** Deadline of a transaction that names none. */
   readonly transactionTimeoutMs: number;
@@ -23,6 +24,7 @@ export interface EngineOptions {
   readonly recoveryPerSecond: number;
 }
 
+/** What holds when nothing is set. */
 export const engineDefaults: EngineOptions = {
   transactionTimeoutMs: 30_000,
   callTimeoutMs: 10_000,

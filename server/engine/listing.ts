@@ -9,16 +9,19 @@ import { toSummary } from './view.ts';
 
 const pageSizeDefault = 50;
 
+/** Answers list requests. */
 export interface Listing {
   list(request: ListRequest, answered: Answered<ListAnswer>): void;
 }
 
+/** What a listing needs. */
 export interface ListingPorts {
   readonly log: TransactionLog;
   /** The state in memory, if it is there. */
   readonly loadedTx: (gid: Gid) => Transaction | null;
 }
 
+/** A listing over the index of the log. */
 export function createListing(ports: ListingPorts): Listing {
   const { log, loadedTx } = ports;
 

@@ -10,6 +10,7 @@ import type { Random } from '../runtime/random.ts';
 import { type Replayed, replay } from './codec.ts';
 import { engineLimits } from './limits.ts';
 
+/** What the loader needs. */
 export interface LoaderPorts {
   readonly clock: Clock;
   readonly random: Random;
@@ -20,6 +21,7 @@ export interface LoaderPorts {
 /** What was read of a gid, or that the log could not be read. */
 export type Loaded = (replayed: Replayed | 'unavailable') => void;
 
+/** Reads transactions back. */
 export interface Loader {
   /** Reads one gid; those asked in one tick share one read. `isVital`: repeats until it succeeds. */
   load(gid: Gid, isVital: boolean, loaded: Loaded): void;
@@ -38,6 +40,7 @@ interface Wish {
   attempts: number;
 }
 
+/** A loader over the log. */
 export function createLoader(ports: LoaderPorts): Loader {
   const { clock, random, log } = ports;
   let wishes: Wish[] = [];

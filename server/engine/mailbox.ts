@@ -22,6 +22,7 @@ export type Task =
 /** Why a task could not be taken at all; nothing was stored for it. */
 export type Failed = (code: 'INTERNAL' | 'LOG_UNAVAILABLE' | 'FENCED', detail: string) => void;
 
+/** All that is in memory of one gid. */
 export interface Mailbox {
   readonly gid: Gid;
   readonly shard: number;
@@ -50,6 +51,7 @@ interface MailRow extends PendingRow {
   readonly tasks: Task[];
 }
 
+/** What mailboxes need of the engine. */
 export interface MailboxPorts {
   readonly commit: GroupCommit;
   readonly nowMs: () => number;
@@ -86,6 +88,7 @@ export function createMailbox(gid: Gid, state: 'loading' | 'ready'): Mailbox {
   };
 }
 
+/** Delivers tasks to mailboxes. */
 export interface Post {
   /** Puts a task at the end of the mailbox and takes what can be taken. */
   take(mailbox: Mailbox, task: Task): void;
@@ -93,6 +96,7 @@ export interface Post {
   loaded(mailbox: Mailbox, replayed: Replayed): void;
 }
 
+/** A post over group commit. */
 export function createPost(ports: MailboxPorts): Post {
   function take(mailbox: Mailbox, task: Task): void {
     if (mailbox.state === 'ready' && !mailbox.isClosed && mailbox.tasks.length === 0) {
@@ -245,7 +249,7 @@ export function notify(mailbox: Mailbox): void {
 }
 
 /** Answers a task that cannot be taken. */
-export function refuseTask(task: Task, ...[code, detail]: Parameters<Failed>): void {
+export function refuseTask(task: Task, code: Parameters<Failed>[0], detail: string): void {
   if (task.kind === 'read') task.failed(code, detail);
   else task.replied({ kind: 'refused', code, detail });
 }

@@ -2,7 +2,6 @@
 import type { Mode } from '../../client-sdk/protocol/index.ts';
 import type { Transaction } from '../core/transaction.ts';
 import type { EngineStats } from './coordinator.ts';
-import type { Want } from './waits.ts';
 
 type Counters = Pick<
   EngineStats,
@@ -15,16 +14,18 @@ type Counters = Pick<
   | 'recovered'
 >;
 
+/** Counts what happens. */
 export interface Tally {
   changed(before: Transaction | null, after: Transaction): void;
   /** An urgent record went to the log: one durable wait. */
   urgent(tx: Transaction | null): void;
-  /** A saga's answer waits for the record of its last step. */
-  waited(want: Want): void;
+  /** A saga's answer will wait for the record of its last step. */
+  awaited(): void;
   recovered(): void;
   counters(): Counters;
 }
 
+/** All zero. */
 export function createTally(): Tally {
   const byMode = () => ({ transaction: 0, saga: 0 }) satisfies Record<Mode, number>;
   const begun = byMode();
@@ -45,8 +46,8 @@ export function createTally(): Tally {
     urgent(tx) {
       if (tx !== null) durableWaits[tx.mode] += 1;
     },
-    waited(want) {
-      if (want === 'completed') lazyWaits.saga += 1;
+    awaited() {
+      lazyWaits.saga += 1;
     },
     recovered() {
       recovered += 1;

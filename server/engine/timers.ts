@@ -5,6 +5,7 @@
 import type { EpochMs } from '../../client-sdk/protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
 
+/** One timer; give it back to cancel it. */
 export interface Timer {
   readonly dueMs: EpochMs;
   readonly fire: () => void;
@@ -12,6 +13,7 @@ export interface Timer {
   slot: number;
 }
 
+/** All timers of one engine. */
 export interface Timers {
   /** Fires once, at or soon after `dueMs` of the wall clock. */
   at(dueMs: EpochMs, fire: () => void): Timer;
@@ -26,6 +28,7 @@ export interface Timers {
 /** How far ahead the port timer is armed at most: a wall clock that jumps is noticed within this time. */
 const armMsMax = 1_000;
 
+/** No timers yet; the clock is armed when there are. */
 export function createTimers(clock: Clock): Timers {
   const heap: Timer[] = [];
   let disarm: (() => void) | null = null;

@@ -37,6 +37,7 @@ export interface IndexRow {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** A row and what it changes in the index. */
 export interface Append {
   readonly row: LogRow;
   /** Upserted with the row; null when nothing that the index shows has changed. */
@@ -57,6 +58,7 @@ export interface Term {
   readonly epoch: number;
 }
 
+/** What to look for; all given conditions must hold. */
 export interface SearchFilter {
   readonly mode?: Mode;
   readonly name?: string;
@@ -69,6 +71,7 @@ export interface SearchFilter {
   readonly before?: { readonly startedAtMs: EpochMs; readonly gid: Gid };
 }
 
+/** A durable log of all global transactions. */
 export interface TransactionLog {
   /** How many batches may be in flight at once; more would only queue in the store. */
   readonly commitsInFlightMax: number;

@@ -1,6 +1,7 @@
 /** Time and timers as a port: production uses the system's, the simulator its own. */
 import type { EpochMs } from '../../client-sdk/protocol/index.ts';
 
+/** Where time comes from. */
 export interface Clock {
   /** Wall clock. May jump; only deadlines and timestamps use it. */
   nowMs(): EpochMs;

@@ -31,6 +31,7 @@ type RecordOf<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
 type LaterRecord = Exclude<LogRecord, { kind: 'begun' | 'submitted' | 'attention' }>;
 type RollbackCause = RecordOf<'decided'>['cause'];
 
+/** The rules of mode `saga`: `begin` and `step` judge events, `submitted` and `apply` build state. */
 export const saga = { begin, step, submitted, apply, outstanding };
 
 function begin(event: Event<'submit'>): Verdict {

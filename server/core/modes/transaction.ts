@@ -24,6 +24,7 @@ type Record<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
 type Later = Exclude<TxEvent, { kind: 'begin' | 'submit' | 'attention' }>;
 type LaterRecord = Exclude<LogRecord, { kind: 'begun' | 'submitted' | 'attention' }>;
 
+/** The rules of mode `transaction`: `begin` and `step` judge events, `begun` and `apply` build state. */
 export const twoPhase = { begin, step, begun, apply, outstanding, branchIdsOf };
 
 function begin(event: Event<'begin'>): Verdict {

@@ -1,0 +1,93 @@
+/**
+ * Which gids are in memory. A mailbox comes when a gid is begun, asked for or recovered, and goes
+ * when nothing is left to do for it; what is asked later is read from the log.
+ */
+import type { Gid } from '../../client-sdk/protocol/index.ts';
+import type { Replayed } from './codec.ts';
+import type { Loader } from './loader.ts';
+import { createMailbox, type Mailbox, type Post, refuseTask } from './mailbox.ts';
+import type { Timers } from './timers.ts';
+
+/** What the registry needs. */
+export interface RegistryPorts {
+  readonly loader: Loader;
+  readonly timers: Timers;
+  readonly post: () => Post;
+  readonly isStopped: () => boolean;
+}
+
+/** The mailboxes of one engine. */
+export interface Registry {
+  readonly mailboxes: ReadonlyMap<Gid, Mailbox>;
+  /** The mailbox of a gid that may exist; read from the log when it is not in memory. */
+  existing(gid: Gid): Mailbox;
+  /** For a gid that is expected to be new: the log's compare-and-set tells when it is not. */
+  fresh(gid: Gid): Mailbox;
+  /** Takes in what recovery found; false when it is in memory already. */
+  recovered(gid: Gid, replayed: Replayed): boolean;
+  /** Reads a mailbox's state again, until it succeeds. */
+  reload(mailbox: Mailbox): void;
+  /** Forgets the mailbox if nothing is left to do. */
+  idle(mailbox: Mailbox): void;
+  /** The term is over: every waiting task is refused, everything is forgotten. */
+  abandon(): void;
+}
+
+/** An empty registry. */
+export function createRegistry(ports: RegistryPorts): Registry {
+  const { loader, timers, isStopped } = ports;
+  const mailboxes = new Map<Gid, Mailbox>();
+
+  function open(gid: Gid, state: Mailbox['state'] & ('loading' | 'ready')): Mailbox {
+    const mailbox = createMailbox(gid, state);
+    mailboxes.set(gid, mailbox);
+    return mailbox;
+  }
+
+  function load(mailbox: Mailbox): Mailbox {
+    loader.load(mailbox.gid, false, (replayed) => {
+      if (isStopped()) return;
+      if (replayed !== 'unavailable') return ports.post().loaded(mailbox, replayed);
+      mailboxes.delete(mailbox.gid);
+      const detail = 'the log cannot be read at the moment';
+      for (const task of mailbox.tasks.splice(0)) refuseTask(task, 'LOG_UNAVAILABLE', detail);
+    });
+    return mailbox;
+  }
+
+  return {
+    mailboxes,
+    existing: (gid) => mailboxes.get(gid) ?? load(open(gid, 'loading')),
+    fresh: (gid) => mailboxes.get(gid) ?? open(gid, 'ready'),
+    recovered(gid, replayed) {
+      if (mailboxes.has(gid)) return false;
+      ports.post().loaded(open(gid, 'loading'), replayed);
+      return true;
+    },
+    reload(mailbox) {
+      loader.load(mailbox.gid, true, (replayed) => {
+        if (!isStopped() && replayed !== 'unavailable') ports.post().loaded(mailbox, replayed);
+      });
+    },
+    idle(mailbox) {
+      if (!isIdle(mailbox)) return;
+      if (mailbox.deadline !== null) timers.cancel(mailbox.deadline);
+      if (mailboxes.get(mailbox.gid) === mailbox) mailboxes.delete(mailbox.gid);
+    },
+    abandon() {
+      for (const mailbox of mailboxes.values()) {
+        const rows = [mailbox.flyingRow, mailbox.queuedRow];
+        const tasks = [...rows.flatMap((row) => row?.tasks ?? []), ...mailbox.tasks];
+        for (const task of tasks) refuseTask(task, 'FENCED', 'another coordinator took over');
+      }
+      mailboxes.clear();
+    },
+  };
+}
+
+function isIdle(mailbox: Mailbox): boolean {
+  const { state, tx, tasks, watchers, queuedRow, flyingRow } = mailbox;
+  if (state === 'loading' || tasks.length > 0 || watchers.size > 0) return false;
+  if (queuedRow !== null || flyingRow !== null) return false;
+  return state === 'unreadable' || tx === null || tx.finishedAtMs !== null;
+}

@@ -1,0 +1,134 @@
+/** What initiators ask: each request becomes an event of its mailbox, or a look into it. */
+import type { Gid, TransactionAnswer } from '../../client-sdk/protocol/index.ts';
+import { limits } from '../../client-sdk/protocol/index.ts';
+import type { TxEvent } from '../core/event.ts';
+import type { Reply } from '../core/step.ts';
+import type { Transaction } from '../core/transaction.ts';
+import { type Admission, refusal } from './admission.ts';
+import type { Calls } from './calls.ts';
+import type { Answered, Coordinator } from './coordinator.ts';
+import { beginEvent, registerEvent, submitEvent } from './intake.ts';
+import { type EngineOptions, engineLimits } from './limits.ts';
+import type { Mailbox, Post } from './mailbox.ts';
+import type { Registry } from './registry.ts';
+import type { Tally } from './tally.ts';
+import type { Timers } from './timers.ts';
+import { passTry } from './try.ts';
+import { toAnswer, toView } from './view.ts';
+import { holdUntil, type Want } from './waits.ts';
+
+/** What requests need of the engine. */
+export interface RequestPorts {
+  readonly admission: Admission;
+  readonly registry: Registry;
+  readonly post: () => Post;
+  readonly calls: Calls;
+  readonly timers: Timers;
+  readonly tally: Tally;
+  readonly options: EngineOptions;
+  readonly nowMs: () => number;
+  readonly stamp: () => Pick<TxEvent, 'atMs' | 'epoch'>;
+}
+
+/** When an answer may leave, and whether it names the branches that the request registered. */
+interface Wish {
+  readonly want: Want;
+  readonly waitMs: number;
+  readonly showsIds: boolean;
+}
+
+const showIds: Wish = { want: 'shown', waitMs: 0, showsIds: true };
+
+/** The request half of {@link Coordinator}. */
+export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 'stats'> {
+  const { admission, registry, calls, timers, tally, options, nowMs, stamp } = ports;
+
+  const patience = (waitMs: number) => ({ timers, dueMs: nowMs() + waitMs });
+
+  function enter(
+    mailbox: Mailbox,
+    event: TxEvent,
+    wish: Wish,
+    answered: Answered<TransactionAnswer>,
+  ): void {
+    const replied = (reply: Reply) => {
+      if (reply.kind === 'refused') {
+        const { code, detail } = reply;
+        // A refusal may show a decision (ALREADY_…), so it waits like any answer.
+        const refuse = () => answered(refusal(code, detail));
+        return holdUntil(mailbox, 'shown', patience(0), refuse);
+      }
+      const branchIds = wish.showsIds && reply.kind === 'accepted' ? reply.branchIds : null;
+      if (mailbox.tx?.mode === 'saga' && wish.want === 'completed') tally.awaited();
+      holdUntil(mailbox, wish.want, patience(wish.waitMs), () => {
+        if (mailbox.tx !== null) answered({ ok: true, body: toAnswer(mailbox.tx, branchIds) });
+      });
+    };
+    ports.post().take(mailbox, { kind: 'event', event, replied });
+  }
+
+  /** Looks at a transaction in its turn. */
+  function look<T>(
+    gid: Gid,
+    answered: Answered<T>,
+    found: (mailbox: Mailbox, tx: Transaction) => void,
+  ): void {
+    const refused = admission.work(gid);
+    if (refused !== null) return answered(refused);
+    const mailbox = registry.existing(gid);
+    ports.post().take(mailbox, {
+      kind: 'read',
+      failed: (code, detail) => answered(refusal(code, detail)),
+      look: () => {
+        if (mailbox.tx !== null) return found(mailbox, mailbox.tx);
+        answered(refusal('NOT_FOUND', 'nothing was begun under this gid'));
+      },
+    });
+  }
+
+  return {
+    begin(request, answered) {
+      const refused = admission.newWork(request.branches ?? []);
+      if (refused !== null) return answered(refused);
+      const event = beginEvent(request, options, stamp());
+      enter(registry.fresh(request.gid), event, showIds, answered);
+    },
+    submit(request, answered) {
+      const refused = admission.newWork(request.steps);
+      if (refused !== null) return answered(refused);
+      const want = request.wait === 'submitted' ? 'shown' : 'completed';
+      const waitMs = patienceMs(request.waitMs, engineLimits.submitWaitMs);
+      const event = submitEvent(request, stamp());
+      enter(registry.fresh(request.gid), event, { want, waitMs, showsIds: false }, answered);
+    },
+    register(request, answered) {
+      const refused = admission.work(request.gid, request.branches);
+      if (refused !== null) return answered(refused);
+      enter(registry.existing(request.gid), registerEvent(request, stamp()), showIds, answered);
+    },
+    decide(request, answered) {
+      const refused = admission.work(request.gid);
+      if (refused !== null) return answered(refused);
+      const { gid, direction, wait = 'completed' } = request;
+      const reason = request.reason?.slice(0, limits.detailLengthMax) ?? null;
+      const event: TxEvent = { kind: 'decide', direction, reason, ...stamp() };
+      const waitMs = patienceMs(request.waitMs, engineLimits.decideWaitMs);
+      enter(registry.existing(gid), event, { want: wait, waitMs, showsIds: false }, answered);
+    },
+    get(request, answered) {
+      look(request.gid, answered, (mailbox) => {
+        const waitMs = patienceMs(request.waitMs, engineLimits.decideWaitMs);
+        holdUntil(mailbox, request.wait ?? 'shown', patience(waitMs), () => {
+          if (mailbox.tx !== null) answered({ ok: true, body: toView(mailbox, mailbox.tx) });
+        });
+      });
+    },
+    tryBranch(request, answered) {
+      look(request.gid, answered, (_, tx) => passTry(tx, request.branchId, calls, answered));
+    },
+  };
+}
+
+function patienceMs(asked: number | undefined, otherwise: number): number {
+  return Math.min(asked ?? otherwise, engineLimits.waitMsMax);
+}
