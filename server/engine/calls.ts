@@ -56,6 +56,8 @@ export interface Calls {
   /** Asks once, outside of any effect: the try that an initiator asked to be passed on. */
   ask(participant: Effect['participant'], call: Call, answered: (answer: CallAnswer) => void): void;
   inFlight(): number;
+  /** The engine is stopping: nothing is asked a second time any more; the next term will. */
+  rest(): void;
   counters(): CallCounters;
 }
 
@@ -79,6 +81,7 @@ export function createCalls(ports: CallsPorts): Calls {
   const counters = { done: 0, refused: 0, ongoing: 0, unknown: 0, retries: 0 };
   const waiting = new Map<CallState, WaitingCall>();
   let flying = 0;
+  let isResting = false;
 
   function sync(mailbox: Mailbox): void {
     const { tx, calls } = mailbox;
@@ -171,6 +174,7 @@ export function createCalls(ports: CallsPorts): Calls {
     const dueMs = clock.nowMs() + delayMs;
     call.state = 'waiting';
     call.nextAtMs = dueMs;
+    if (isResting) return;
     call.timer = timers.at(dueMs, () => start(mailbox, call));
     waiting.set(call, { mailbox, call });
   }
@@ -204,7 +208,12 @@ export function createCalls(ports: CallsPorts): Calls {
     }
   }
 
-  return { sync, wake, ask, inFlight: () => flying, counters: () => ({ ...counters }) };
+  function rest(): void {
+    isResting = true;
+    for (const call of [...waiting.keys()]) stopWaiting(call);
+  }
+
+  return { sync, wake, ask, inFlight: () => flying, rest, counters: () => ({ ...counters }) };
 }
 
 /** Two-phase results wait for the calls still in flight, so that all share one record. */

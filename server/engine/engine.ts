@@ -125,6 +125,7 @@ export function createEngine(ports: EnginePorts): Engine {
   function stop(graceMs: number): Promise<void> {
     if (isStopped()) return Promise.resolve();
     life.state = 'stopping';
+    calls.rest();
     return new Promise((resolve) => {
       drain(clock.nowMs() + graceMs, () => {
         if (life.state === 'stopping') life.state = 'stopped';
