@@ -53,6 +53,8 @@ export interface TransactionContext {
 export interface Scope {
   readonly context: TransactionContext;
   readonly branches: BranchCaller;
+  /** Of a try that runs in its caller's process: told what the handler threw. */
+  readonly failed?: (error: unknown) => void;
 }
 
 const storage = new AsyncLocalStorage<Scope | undefined>();
@@ -84,7 +86,10 @@ export function branchScope(scope: Scope, branchId: BranchId): Scope {
         return context.phase;
       },
       signal: context.signal,
-      headers: async () => ({ ...(await context.headers()), [contextHeaders.branch]: `${branchId}` }),
+      headers: async () => ({
+        ...(await context.headers()),
+        [contextHeaders.branch]: `${branchId}`,
+      }),
       afterCommit: (hook) => context.afterCommit(hook),
       afterRollback: (hook) => context.afterRollback(hook),
     },

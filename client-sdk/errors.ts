@@ -23,14 +23,17 @@ export interface SettleErrorOptions {
  * `CODE: title — detail. remedy`.
  */
 export class SettleError extends Error {
+  override readonly name = 'SettleError';
   readonly code: ErrorCode;
   readonly detail: string;
   readonly gid: Gid | undefined;
   readonly retryable: boolean;
 
   constructor(code: ErrorCode, detail: string, options: SettleErrorOptions = {}) {
-    super(message(code, detail, options.gid), 'cause' in options ? { cause: options.cause } : {});
-    this.name = 'SettleError';
+    super(
+      message(code, detail, options.gid),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.code = code;
     this.detail = detail;
     this.gid = options.gid;
@@ -43,10 +46,7 @@ export class SettleError extends Error {
  * is what the initiator sees as the detail of REFUSED; it is cut at 512 characters.
  */
 export class TerminalError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'TerminalError';
-  }
+  override readonly name = 'TerminalError';
 }
 
 /**
@@ -54,11 +54,12 @@ export class TerminalError extends Error {
  * if it is given. Any other error means the same without a wish for the delay.
  */
 export class RetryableError extends Error {
+  override readonly name = 'RetryableError';
+  /** Milliseconds; undefined leaves the time to the coordinator's backoff. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
     super(message, options);
-    this.name = 'RetryableError';
     this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -1,0 +1,196 @@
+/**
+ * A global transaction from the initiator's side, up to its decision (`decision.ts`).
+ *
+ * ```
+ *  callback returns ─► calls still running end ─► commit ──► known: hooks, value
+ *      │                    └─ one has failed ─┐     └─────► not known: UNKNOWN, it may commit
+ *  callback throws, signal aborts ─────────────┴► rollback ► known: hooks ─► the error is rethrown
+ * ```
+ * Guards: commit is sent only when every branch that was started has ended well.
+ */
+import { createBranchCaller } from './branch-caller.ts';
+import type { Client } from './client.ts';
+import { currentScope, runInScope, type Scope, type TransactionContext } from './context.ts';
+import { commit, rollBack, type Undecided } from './decision.ts';
+import { type Duration, durationMs } from './duration.ts';
+import { SettleError } from './errors.ts';
+import { newGid } from './gid.ts';
+import { contextHeaders, type Direction, type Gid, limits, type Phase } from './protocol/index.ts';
+
+/** How a global transaction runs. */
+export interface TransactionOptions {
+  /** For people and for search; default `transaction`. */
+  readonly name?: string;
+  /** Undecided after this time, it rolls back: 10 ms .. 30 days, default 30 s. */
+  readonly timeout?: Duration;
+  /** For search: at most 16 of at most 128 characters. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /**
+   * Aborting rolls back and rejects with `signal.reason`, without waiting for the callback. It has
+   * no effect once the commit has been sent.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * `completed` (default): returns when every branch is confirmed (or cancelled), at the latest
+   * `waitMs` after the decision. `decided`: when the decision is durable. Both are a success.
+   */
+  readonly wait?: 'completed' | 'decided';
+  /** 0..60,000, default 2,000. */
+  readonly waitMs?: number;
+}
+
+interface Plan {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly wait: 'completed' | 'decided';
+  readonly waitMs: number;
+}
+
+interface Global extends Scope, Undecided {
+  /** No more branches, no more timers. */
+  end(error: unknown): void;
+}
+
+const defaults = { timeoutMs: 30_000, waitMs: 2_000, waitMsMax: 60_000 } as const;
+
+/** Node's timers take no longer delay. */
+const timerMsMax = 2_147_483_647;
+
+/**
+ * Runs the callback in a new global transaction, commits it, and gives the callback's value. Inside
+ * another transaction it joins that one instead: the outer one decides, the options are ignored,
+ * and a throw dooms the outer one even when it is caught.
+ *
+ * Rejects with what the callback threw; with the error of a branch that failed, even when it was
+ * caught; with `signal.reason`; or with SettleError ROLLED_BACK (the deadline won; `cause` tells),
+ * UNKNOWN (it may still commit: ask `settle.get(gid)`), UNREACHABLE and other codes of the begin
+ * or the commit, which then was not taken: it rolls back at its deadline.
+ */
+export async function runTransaction<T>(
+  client: Client,
+  options: TransactionOptions,
+  callback: (tx: TransactionContext) => T | Promise<T>,
+): Promise<T> {
+  const outer = currentScope();
+  if (outer !== undefined) return joinOuter(outer, callback);
+  const plan = planOf(options);
+  plan.signal?.throwIfAborted();
+  const global = openGlobal(client, newGid(), plan);
+  let value: T;
+  try {
+    value = await untilAborted(plan.signal, runBranches(global, callback));
+    plan.signal?.throwIfAborted();
+  } catch (error) {
+    global.end(error);
+    await rollBack(client, global, error, plan.signal?.aborted === true);
+    throw error;
+  }
+  global.end(new SettleError('INVALID_REQUEST', 'this transaction is over', { gid: global.gid }));
+  await commit(client, global);
+  return value;
+}
+
+/** Propagation "required": the code runs in the transaction that is there already. */
+async function joinOuter<T>(
+  outer: Scope,
+  callback: (tx: TransactionContext) => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await callback(outer.context);
+  } catch (error) {
+    outer.branches.doom(error);
+    throw error;
+  }
+}
+
+/** The callback, and every call it started, awaited or not. Rejects when one of them failed. */
+async function runBranches<T>(
+  global: Global,
+  callback: (tx: TransactionContext) => T | Promise<T>,
+): Promise<T> {
+  const value = await runInScope(global, async () => callback(global.context));
+  await global.branches.settled();
+  if (global.branches.doomed !== null) throw global.branches.doomed.error;
+  return value;
+}
+
+function untilAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const aborted = (): void => reject(signal.reason);
+  signal.addEventListener('abort', aborted, { once: true });
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', aborted));
+}
+
+function openGlobal(client: Client, gid: Gid, plan: Plan): Global {
+  const { name, timeoutMs, labels } = plan;
+  const doomed = new AbortController();
+  const hooks: Record<Direction, (() => unknown)[]> = { commit: [], rollback: [] };
+  let phase: Phase = 'active';
+  let deadline: NodeJS.Timeout | undefined;
+  const aborted = (): void => doomed.abort(plan.signal?.reason);
+  plan.signal?.addEventListener('abort', aborted, { once: true });
+
+  const branches = createBranchCaller(client, {
+    gid,
+    begin: { gid, name, timeoutMs, ...(labels === undefined ? {} : { labels }) },
+    answered(answer) {
+      phase = answer.phase;
+      // The coordinator started its clock earlier than we do: when this fires, its deadline has
+      // passed, and only this initiator could have committed. So it is certain to roll back.
+      deadline ??= setTimeout(
+        () => {
+          const detail = `the deadline of ${timeoutMs} ms has passed`;
+          doomed.abort(new SettleError('ROLLED_BACK', detail, { gid }));
+        },
+        Math.min(timeoutMs, timerMsMax),
+      );
+    },
+  });
+  return {
+    gid,
+    wait: plan.wait,
+    waitMs: plan.waitMs,
+    hooks,
+    branches,
+    context: {
+      gid,
+      branchId: null,
+      get phase() {
+        return phase;
+      },
+      signal: doomed.signal,
+      async headers() {
+        await branches.begun();
+        return { [contextHeaders.gid]: gid };
+      },
+      afterCommit: (hook) => void hooks.commit.push(hook),
+      afterRollback: (hook) => void hooks.rollback.push(hook),
+    },
+    learn(known) {
+      phase = known;
+    },
+    end(error) {
+      branches.end(error);
+      clearTimeout(deadline);
+      plan.signal?.removeEventListener('abort', aborted);
+    },
+  };
+}
+
+function planOf(options: TransactionOptions): Plan {
+  const { timeout = defaults.timeoutMs, waitMs = defaults.waitMs } = options;
+  return {
+    name: options.name ?? 'transaction',
+    timeoutMs: durationMs('timeout', timeout, {
+      min: limits.timeoutMsMin,
+      max: limits.timeoutMsMax,
+    }),
+    labels: options.labels,
+    signal: options.signal,
+    wait: options.wait ?? 'completed',
+    waitMs: durationMs('waitMs', waitMs, { min: 0, max: defaults.waitMsMax }),
+  };
+}
