@@ -57,6 +57,7 @@ export function createApp(parts: AppParts): FastifyInstance {
     clientErrorHandler: refuseBrokenRequest,
   });
   takeRawBodies(app);
+  refuseForeignPages(app);
   app.setErrorHandler<FastifyError>(answerError);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
@@ -76,8 +77,23 @@ function takeRawBodies(app: FastifyInstance): void {
   });
   app.addHook('onRequest', async (request, reply) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding === undefined || encoding === 'identity') return;
-    await refuse(reply, 'INVALID_REQUEST', 'content-encoding: send the body without compression');
+    if (encoding !== undefined && encoding !== 'identity') {
+      await refuse(reply, 'INVALID_REQUEST', 'content-encoding: send the body without compression');
+    }
+  });
+}
+
+/**
+ * A page from elsewhere that a user has open could make the browser post to a coordinator on this
+ * machine; it cannot read the answer, but it need not (cross-site request forgery, CWE-352).
+ */
+function refuseForeignPages(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { origin, host } = request.headers;
+    if (request.method === 'GET' || origin === undefined) return;
+    if (URL.parse(origin)?.host !== host) {
+      await refuse(reply, 'UNAUTHORIZED', `Pages of ${origin} may not change anything here`);
+    }
   });
 }
 

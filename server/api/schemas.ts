@@ -1,7 +1,8 @@
 /**
- * Checks of request bodies (their shapes are in shapes.ts): the compiled schemas, the bytes of payloads, the depth of JSON, and a
- * plain sentence for people when something is wrong. A body that passes here may be taken for the
- * request type of its verb; that is the parse boundary of HTTP and channel alike.
+ * Checks of request bodies (their shapes are in shapes.ts): the compiled schemas, the bytes of
+ * payloads, the depth of JSON, and a plain sentence for people when something is wrong. A body that
+ * passes here may be taken for the request type of its verb; that is the parse boundary of HTTP and
+ * channel alike.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';

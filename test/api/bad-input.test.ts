@@ -150,6 +150,19 @@ describe('addresses', () => {
   });
 });
 
+test('a page from elsewhere may not post; one of our own may', async () => {
+  const { app, coordinator } = createEdge();
+  const post = (origin: string) =>
+    app.inject({ method: 'POST', url: '/v1/transactions', headers: { host: 'a:7400', origin } });
+  for (const origin of ['http://evil.example', 'null', 'http://a:7401']) {
+    const answer = await post(origin);
+    expect(answer.statusCode).toBe(401);
+    expect(answer.json()).toMatchObject({ code: 'UNAUTHORIZED' });
+  }
+  expect(coordinator.asked).toEqual([]);
+  expect((await post('http://a:7400')).statusCode).toBe(201);
+});
+
 describe('our own mistakes', () => {
   test('answer INTERNAL without a stack, and are logged', async () => {
     const { get, coordinator, logged } = createEdge();
