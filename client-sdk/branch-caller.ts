@@ -111,6 +111,9 @@ export function createBranchCaller(client: Client, options: BranchCallerOptions)
       throw new SettleError('INTERNAL', 'the answer has another number of branch ids', { gid });
     }
     answered(answer);
+    if (answer.phase === 'committing' || answer.phase === 'committed') {
+      throw new SettleError('ALREADY_COMMITTED', 'by an earlier run with this gid', { gid });
+    }
     // The deadline may have come before a begin that had to be sent again: no try may run then.
     if (answer.phase !== 'active') throw await askWhyRolledBack(client, gid);
     return branchIds;

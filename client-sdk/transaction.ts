@@ -15,10 +15,24 @@ import { commit, rollBack, type Undecided } from './decision.ts';
 import { type Duration, durationMs } from './duration.ts';
 import { SettleError } from './errors.ts';
 import { newGid } from './gid.ts';
-import { contextHeaders, type Direction, type Gid, limits, type Phase } from './protocol/index.ts';
+import {
+  contextHeaders,
+  type Direction,
+  type Gid,
+  isGid,
+  limits,
+  type Phase,
+} from './protocol/index.ts';
 
 /** How a global transaction runs. */
 export interface TransactionOptions {
+  /**
+   * Default: a new one. Give your own (an order's id, say) to carry on after a crash of this
+   * process: the same gid, options and first calls begin the same transaction, and tries that
+   * were done answer again. If it was decided meanwhile, it rejects with ROLLED_BACK or
+   * ALREADY_COMMITTED. Two processes must not run one gid at the same time.
+   */
+  readonly gid?: Gid;
   /** For people and for search; default `transaction`. */
   readonly name?: string;
   /** Undecided after this time, it rolls back: 10 ms .. 30 days, default 30 s. */
@@ -40,6 +54,7 @@ export interface TransactionOptions {
 }
 
 interface Plan {
+  readonly gid: Gid;
   readonly name: string;
   readonly timeoutMs: number;
   readonly labels: Readonly<Record<string, string>> | undefined;
@@ -77,7 +92,7 @@ export async function runTransaction<T>(
   if (outer !== undefined) return joinOuter(outer, callback);
   const plan = planOf(options);
   plan.signal?.throwIfAborted();
-  const global = openGlobal(client, newGid(), plan);
+  const global = openGlobal(client, plan);
   let value: T;
   try {
     value = await untilAborted(plan.signal, runBranches(global, callback));
@@ -124,8 +139,8 @@ function untilAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Pro
   return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', aborted));
 }
 
-function openGlobal(client: Client, gid: Gid, plan: Plan): Global {
-  const { name, timeoutMs, labels } = plan;
+function openGlobal(client: Client, plan: Plan): Global {
+  const { gid, name, timeoutMs, labels } = plan;
   const doomed = new AbortController();
   const hooks: Record<Direction, (() => unknown)[]> = { commit: [], rollback: [] };
   let phase: Phase = 'active';
@@ -181,8 +196,10 @@ function openGlobal(client: Client, gid: Gid, plan: Plan): Global {
 }
 
 function planOf(options: TransactionOptions): Plan {
-  const { timeout = defaults.timeoutMs, waitMs = defaults.waitMs } = options;
+  const { gid = newGid(), timeout = defaults.timeoutMs, waitMs = defaults.waitMs } = options;
+  if (!isGid(gid)) throw new SettleError('INVALID_REQUEST', `gid: "${gid}" is not a gid`);
   return {
+    gid,
     name: options.name ?? 'transaction',
     timeoutMs: durationMs('timeout', timeout, {
       min: limits.timeoutMsMin,
