@@ -37,8 +37,8 @@ export interface Branch {
   readonly kind: BranchKind;
   readonly participant: Participant;
   readonly payload: Json;
-  /** Which register request brought it (`begin` for those of the begin). */
-  readonly request: string;
+  /** Which register request brought it; null for those of the begin. */
+  readonly request: string | null;
   /** Phase two has been done for it. */
   readonly isFinished: boolean;
 }

@@ -34,9 +34,14 @@ export function refused(code: ErrorCode, detail: string): Verdict {
   return { record: null, urgency: 'lazy', reply: { kind: 'refused', code, detail } };
 }
 
-/** A change that somebody waits for. */
+/** A change that somebody asked for and waits for. */
 export function urgent(record: LogRecord, branchIds: readonly BranchId[] = []): Verdict {
   return { record, urgency: 'urgent', reply: { kind: 'accepted', branchIds } };
+}
+
+/** A change that nobody asked for, but which must be durable before anything follows from it. */
+export function decisive(record: LogRecord): Verdict {
+  return { record, urgency: 'urgent', reply: { kind: 'none' } };
 }
 
 /** A change that may ride along with the next commit. */

@@ -17,19 +17,19 @@
  * that a later step was asked. Two rules make that safe: what makes the pivot runnable is urgent, and
  * a saga that has crossed a term (see `undoOrder`) undoes all steps that are not known to be done.
  */
-import type { BranchId, Json } from '../../../client-sdk/protocol/index.ts';
+import type { BranchId, Cause, Json } from '../../../client-sdk/protocol/index.ts';
+import { errorOf, shortDetail } from '../detail.ts';
 import type { Effect } from '../effect.ts';
 import type { OperationResult, TxEvent } from '../event.ts';
 import type { DoneOperation, LogRecord } from '../record.ts';
 import { ancestorsOf, planSaga } from '../saga-plan.ts';
 import type { Saga, SagaStep } from '../transaction.ts';
-import { accepted, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
+import { accepted, decisive, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
 
 type Event<K extends TxEvent['kind']> = Extract<TxEvent, { kind: K }>;
 type Later = Exclude<TxEvent, { kind: 'begin' | 'submit' | 'attention' }>;
 type RecordOf<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
 type LaterRecord = Exclude<LogRecord, { kind: 'begun' | 'submitted' | 'attention' }>;
-type RollbackCause = RecordOf<'decided'>['cause'];
 
 /** The rules of mode `saga`: `begin` and `step` judge events, `submitted` and `apply` build state. */
 export const saga = { begin, step, submitted, apply, outstanding };
@@ -62,7 +62,7 @@ function step(tx: Saga, event: Later): Verdict {
       return decide(tx, event);
     case 'deadline':
       if (tx.phase !== 'active' || isPivotAsked(tx)) return nothing;
-      return rollBack(tx, event, { kind: 'deadline' });
+      return decisive(rollback(tx, event, { kind: 'deadline' }));
     case 'results':
       return takeResults(tx, event);
   }
@@ -75,25 +75,27 @@ function decide(tx: Saga, event: Event<'decide'>): Verdict {
   if (tx.phase === 'rollingBack' || tx.phase === 'rolledBack') return accepted();
   if (tx.phase !== 'active') return refused('ALREADY_COMMITTED', `the saga is ${tx.phase}`);
   if (isPivotAsked(tx)) return refused('PIVOT_STARTED', 'only its refusal can roll back now');
-  return rollBack(tx, event, {
+  const cause: Cause = {
     kind: 'initiator',
-    ...(event.reason === null ? {} : { detail: event.reason }),
-  });
+    ...(event.reason === null ? {} : { detail: shortDetail(event.reason) }),
+  };
+  return urgent(rollback(tx, event, cause));
 }
 
 /** The engine hands over a saga's results one by one; should more come, `done` goes first. */
 function takeResults(tx: Saga, event: Event<'results'>): Verdict {
   const owed = new Set(outstanding(tx).map((effect) => effect.key));
-  const open = event.results.filter((result) => owed.has(keyOf(result)));
+  // `delete` lets only the first of two equal answers through: a step is done once.
+  const open = event.results.filter((result) => owed.delete(keyOf(result)));
   const done = open.filter((result) => result.outcome === 'done');
   if (done.length > 0) return takeDone(tx, done, event.atMs);
   const [result] = open;
   if (result === undefined) return nothing;
-  const detail = `${result.operation} ${result.outcome}: ${result.error}`;
+  const detail = shortDetail(`${result.operation} ${result.outcome}: ${errorOf(result)}`);
   const { branchId } = result;
   if (result.operation === 'run' && tx.phase === 'active') {
     if (result.outcome === 'refused') {
-      return rollBack(tx, event, { kind: 'refused', branchId, detail });
+      return decisive(rollback(tx, event, { kind: 'refused', branchId, detail }));
     }
     return takeUnknown(tx, result, event);
   }
@@ -114,7 +116,7 @@ function takeDone(tx: Saga, results: readonly OperationResult[], atMs: number): 
   const record: RecordOf<'done'> = { kind: 'done', done, atMs };
   // Lost, a lazy record would let a deadline roll back beside a pivot that was asked.
   const startsPivot = isPivotAsked(apply(tx, record)) && !isPivotAsked(tx);
-  return startsPivot ? { ...lazy(record), urgency: 'urgent' } : lazy(record);
+  return startsPivot ? decisive(record) : lazy(record);
 }
 
 function takeUnknown(tx: Saga, result: OperationResult, event: Event<'results'>): Verdict {
@@ -122,17 +124,18 @@ function takeUnknown(tx: Saga, result: OperationResult, event: Event<'results'>)
   const asked = stepOf(tx, branchId);
   // Nobody can tell whether the pivot happened, so it is asked until it answers.
   if (asked.isPivot) return nothing;
-  const error = result.error ?? '';
+  const error = shortDetail(errorOf(result));
   if (asked.attempts + 1 < asked.attemptsMax) {
     return lazy({ kind: 'attempted', branchId, error, atMs: event.atMs });
   }
-  const detail = `${asked.attemptsMax} attempts ended unknown, the last with: ${error}`;
-  return rollBack(tx, event, { kind: 'attempts', branchId, detail });
+  const attempts = asked.attempts + 1;
+  const detail = shortDetail(`${attempts} attempts ended unknown, the last with: ${error}`);
+  return decisive(rollback(tx, event, { kind: 'attempts', branchId, detail }));
 }
 
-function rollBack(tx: Saga, event: Later, cause: RollbackCause): Verdict {
+function rollback(tx: Saga, event: Later, cause: Cause): LogRecord {
   const undo = undoOrder(tx, event.epoch);
-  return urgent({ kind: 'decided', direction: 'rollback', cause, undo, atMs: event.atMs });
+  return { kind: 'decided', direction: 'rollback', cause, undo, atMs: event.atMs };
 }
 
 /**
@@ -281,7 +284,7 @@ function resultsBefore(tx: Saga, s: SagaStep): Readonly<Record<string, Json>> {
 
 /** Not done, and everything before it is. */
 function isAsked(tx: Saga, s: SagaStep): boolean {
-  return s.state === 'pending' && s.after.every((branchId) => tx.completed.includes(branchId));
+  return s.state === 'pending' && s.after.every((id) => stepOf(tx, id).state === 'done');
 }
 
 function isPivotAsked(tx: Saga): boolean {

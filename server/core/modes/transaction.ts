@@ -13,11 +13,12 @@
  */
 import type { BranchId, Cause, Direction, Phase } from '../../../client-sdk/protocol/index.ts';
 import { limits } from '../../../client-sdk/protocol/index.ts';
+import { errorOf, shortDetail } from '../detail.ts';
 import type { Effect } from '../effect.ts';
 import type { TxEvent } from '../event.ts';
 import type { BranchRecord, DoneOperation, LogRecord } from '../record.ts';
 import type { Branch, TwoPhase } from '../transaction.ts';
-import { accepted, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
+import { accepted, decisive, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
 
 type Event<K extends TxEvent['kind']> = Extract<TxEvent, { kind: K }>;
 type Record<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
@@ -46,7 +47,7 @@ function step(tx: TwoPhase, event: Later): Verdict {
       return decide(tx, event);
     case 'deadline':
       if (tx.phase !== 'active') return nothing;
-      return urgent({
+      return decisive({
         kind: 'decided',
         direction: 'rollback',
         cause: { kind: 'deadline' },
@@ -60,9 +61,9 @@ function step(tx: TwoPhase, event: Later): Verdict {
 function register(tx: TwoPhase, event: Event<'register'>): Verdict {
   const { request, content, atMs } = event;
   if (tx.phase !== 'active') return decidedOtherwise(tx.phase);
-  const known = tx.requests[request];
-  if (known !== undefined) {
-    if (known === content) return accepted(branchIdsOf(tx, request));
+  // Own properties only: a request may be called `constructor`.
+  if (Object.hasOwn(tx.requests, request)) {
+    if (tx.requests[request] === content) return accepted(branchIdsOf(tx, request));
     return refused('CONFLICT', `register request ${request} was used before with other branches`);
   }
   const branches = numbered(event.branches, tx.branches.length);
@@ -79,7 +80,7 @@ function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
   }
   const cause: Cause = {
     kind: 'initiator',
-    ...(event.reason === null ? {} : { detail: event.reason }),
+    ...(event.reason === null ? {} : { detail: shortDetail(event.reason) }),
   };
   return urgent({ kind: 'decided', direction: event.direction, cause, atMs: event.atMs });
 }
@@ -100,7 +101,7 @@ function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
   const refusal = open.find((result) => result.outcome === 'refused');
   if (refusal === undefined || tx.attention !== null) return nothing;
   const { branchId } = refusal;
-  const detail = `${refusal.operation} was refused: ${refusal.error}`;
+  const detail = shortDetail(`${refusal.operation} was refused: ${errorOf(refusal)}`);
   return lazy({
     kind: 'attention',
     attention: { reason: 'refused', branchId, detail, atMs },
@@ -124,7 +125,7 @@ function begun(record: Record<'begun'>): TwoPhase {
     deadlineAtMs,
     decidedAtMs: null,
     finishedAtMs: null,
-    branches: opened(record.branches, 'begin'),
+    branches: opened(record.branches, null),
     requests: {},
   };
 }
@@ -181,8 +182,8 @@ function outstanding(tx: TwoPhase): readonly Effect[] {
     }));
 }
 
-/** Ids of the branches that a register request (or `begin`) brought, in its order. */
-function branchIdsOf(tx: TwoPhase, request: string): readonly BranchId[] {
+/** Ids of the branches that a register request (null: the begin) brought, in its order. */
+function branchIdsOf(tx: TwoPhase, request: string | null): readonly BranchId[] {
   return tx.branches.filter((branch) => branch.request === request).map((b) => b.branchId);
 }
 
@@ -214,6 +215,6 @@ function numbered(specs: Event<'begin'>['branches'], count: number): readonly Br
   }));
 }
 
-function opened(branches: readonly BranchRecord[], request: string): readonly Branch[] {
+function opened(branches: readonly BranchRecord[], request: string | null): readonly Branch[] {
   return branches.map((branch) => ({ ...branch, request, isFinished: false }));
 }
