@@ -4,6 +4,7 @@
  */
 import { isName, limits } from '../client-sdk/protocol/index.ts';
 import { engineDefaults } from './engine/limits.ts';
+import { type LogTarget, parseLogUrl } from './log/log-url.ts';
 import { type LogLevel, logLevels } from './observe/log.ts';
 import { type Secret, secretUrl } from './runtime/secret.ts';
 
@@ -78,17 +79,23 @@ function level(value: unknown): Parsed<LogLevel> {
   return found === undefined ? bad : good(found);
 }
 
-const logSchemes = /^(memory:|sqlite:.|postgres:\/\/.|postgresql:\/\/.|mysql:\/\/.|mariadb:\/\/.)/;
-
 function logUrl(value: unknown): Parsed<Secret> {
-  return typeof value === 'string' && (value === 'memory:' || logSchemes.test(value))
-    ? good(secretUrl(value))
-    : bad;
+  return typeof value === 'string' && targetOf(value) !== null ? good(secretUrl(value)) : bad;
+}
+
+/** The log's own reader of URLs decides; its message is not used, for ours names the origin, too. */
+function targetOf(url: string): LogTarget | null {
+  try {
+    return parseLogUrl(url);
+  } catch {
+    return null;
+  }
 }
 
 /** True for logs that live in this process; their schema is ours to bring up to date. */
 export function isEmbeddedLog(url: string): boolean {
-  return /^(memory|sqlite):/.test(url);
+  const kind = targetOf(url)?.kind;
+  return kind === 'memory' || kind === 'sqlite';
 }
 
 function origins(value: unknown): Parsed<readonly string[]> {
@@ -166,7 +173,7 @@ export const settings = {
     env: 'SETTLE_LOG',
     argument: 'URL',
     summary: 'Where the log is kept. Passwords in it are never printed.',
-    takes: 'sqlite:FILE, postgres://…, mysql://…, mariadb://… or memory:',
+    takes: 'sqlite:FILE, postgres://user@host/database, mysql://user@host/database or memory:',
     shownDefault: 'sqlite:.settle/settle.db',
     parse: logUrl,
     fallback: () => secretUrl('sqlite:.settle/settle.db'),

@@ -15,6 +15,7 @@ export type Config = { readonly [K in SettingKey]: SettingValue<K> };
 /** Where a value came from: `flag --port`, `env SETTLE_PORT`, `file settle.config.json`, `default`. */
 export type Origin = string;
 
+/** The settings and where each came from. */
 export interface LoadedConfig {
   readonly config: Config;
   readonly origins: Readonly<Record<SettingKey, Origin>>;

@@ -68,7 +68,12 @@ function detailOf(error: unknown): string {
   return 'detail' in error && typeof error.detail === 'string' ? error.detail : error.message;
 }
 
+/** Details are written to follow a colon; here one stands alone. A name keeps its first letter. */
 function sentence(detail: string): string {
   if (detail === '') return '';
-  return /[.!?]$/.test(detail) ? `${detail} ` : `${detail}. `;
+  const begun = detail.replace(
+    /^[a-z]+ [a-z]/,
+    (start) => start[0]?.toUpperCase() + start.slice(1),
+  );
+  return /[.!?]$/.test(begun) ? `${begun} ` : `${begun}. `;
 }

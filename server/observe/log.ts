@@ -7,6 +7,7 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 
 /** Levels of the operator's log, least first; `silent` writes nothing. */
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+/** One of {@link logLevels}. */
 export type LogLevel = (typeof logLevels)[number];
 
 const secretFields = ['payload', 'input', 'result', 'results', 'password', 'authorization', 'body'];

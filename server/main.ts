@@ -1,0 +1,189 @@
+/**
+ * Wires one coordinator: configuration → log → transports → engine → HTTP and channel. The only file
+ * that knows all the parts. It guards the order of things: the port is taken before the log (so that
+ * a second start on the same machine ends nobody's term), and at the end the engine drains before the
+ * connections that its answers come through are closed.
+ */
+import { createApp } from './api/app.ts';
+import { attachChannel } from './api/channel.ts';
+import { type Listener, listen } from './api/listen.ts';
+import { createValidators } from './api/schemas.ts';
+import type { Config } from './config.ts';
+import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
+import { createHttpTransport } from './dispatch/http-transport.ts';
+import { createTargetPolicy } from './dispatch/target-policy.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
+import { type EngineOptions, engineDefaults } from './engine/limits.ts';
+import { openLog } from './log/index.ts';
+import type { TransactionLog } from './log/log.ts';
+import { logFailure } from './log/schema.ts';
+import type { createLogger } from './observe/log.ts';
+import { throttled } from './observe/throttle.ts';
+import { type Clock, systemClock } from './runtime/clock.ts';
+import { newGid } from './runtime/id.ts';
+import { systemRandom } from './runtime/random.ts';
+
+/** Where the parts write what an operator should know. */
+export type Logger = ReturnType<typeof createLogger>;
+
+/** A coordinator that serves. */
+export interface RunningServer {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Such as http://127.0.0.1:7400. */
+  readonly url: string;
+  /** Resolves with `fenced` when another coordinator has taken the log over; then stop this one. */
+  readonly fenced: Promise<'fenced'>;
+  /**
+   * Takes no new work, lets work in flight end for at most `stopGraceMs`, ends the term, and closes
+   * everything. Never rejects; safe to repeat.
+   */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a coordinator and resolves once it serves. Throws Failure: LOG_NOT_WRITABLE,
+ * LOG_UNAVAILABLE, SCHEMA_MISSING, SCHEMA_NEWER, PORT_TAKEN, INVALID_CONFIG (an address that cannot
+ * be listened on). After a throw nothing is left open.
+ */
+export async function startServer(
+  config: Config,
+  ports: { readonly logger: Logger },
+): Promise<RunningServer> {
+  const { logger } = ports;
+  const clock = systemClock();
+  const warnOfLog = throttled(clock, (detail: string, more: number) =>
+    logger.warn({ detail, more }, 'the log did not take an append; it is sent again'),
+  );
+  const log = await openLog(config.log.reveal(), {
+    migrate: config.migrate,
+    onTrouble: (failure) => warnOfLog(failure.detail),
+  });
+  const parts = createParts(config, { clock, log, logger });
+  try {
+    await parts.listener.open(config.host, config.port);
+    await takeOver(parts.engine, config, parts.listener.url());
+  } catch (error) {
+    await closeAll(parts, log);
+    throw error;
+  }
+  warnOfOpenHost(config, logger);
+  logger.info({ url: parts.listener.url(), log: String(config.log) }, 'the coordinator serves');
+  return runningServer(config, { ...parts, log, logger });
+}
+
+interface Parts {
+  readonly engine: Engine;
+  readonly channel: ReturnType<typeof attachChannel>;
+  readonly listener: Listener;
+  readonly transports: readonly { close(): Promise<void> }[];
+  readonly fenced: Promise<'fenced'>;
+}
+
+function createParts(
+  config: Config,
+  ports: { readonly clock: Clock; readonly log: TransactionLog; readonly logger: Logger },
+): Parts {
+  const { clock, log, logger } = ports;
+  const random = systemRandom();
+  const fenced = Promise.withResolvers<'fenced'>();
+  const channelTransport = createChannelTransport({
+    clock,
+    offered: (service) => engine.participantReady(service),
+  });
+  const policy = createTargetPolicy(config.allowCallbacks);
+  const transports = [channelTransport, createHttpTransport({ policy, clock })];
+  const options = engineOptions(config);
+  const onFenced = () => fenced.resolve('fenced');
+  const engine = createEngine({ clock, random, log, transports, options, onFenced });
+  const validators = createValidators();
+  const app = createApp({
+    coordinator: engine,
+    validators,
+    connectedServices: () => countByService(channelTransport),
+    newGid: () => newGid(clock.nowMs()),
+    logger,
+  });
+  const channel = attachChannel(app.server, {
+    coordinator: engine,
+    validators,
+    attach: (connection) => channelTransport.attach(connection),
+    node: config.node,
+    clock,
+    log: logger,
+  });
+  return { engine, channel, listener: listen(app, clock), transports, fenced: fenced.promise };
+}
+
+function engineOptions(config: Config): EngineOptions {
+  return {
+    ...engineDefaults,
+    transactionTimeoutMs: config.transactionTimeoutMs,
+    callTimeoutMs: config.callTimeoutMs,
+    retry: { initialMs: config.retryInitialMs, capMs: config.retryMaxMs },
+    attentionAfterAttempts: config.attentionAfterAttempts,
+    attentionAfterMs: config.attentionAfterMs,
+    openTransactionsMax: config.openTransactionsMax,
+    pendingRowsMax: config.pendingRowsMax,
+    recoveryPerSecond: config.recoveryPerSecond,
+  };
+}
+
+async function takeOver(engine: Engine, config: Config, url: string): Promise<void> {
+  try {
+    await engine.start(config.node, url);
+  } catch (error) {
+    throw logFailure(String(config.log), error);
+  }
+}
+
+function runningServer(
+  config: Config,
+  parts: Parts & { readonly log: TransactionLog; readonly logger: Logger },
+): RunningServer {
+  const { engine, listener, logger } = parts;
+  const url = listener.url();
+  const fenced = parts.fenced.then((word) => {
+    logger.fatal('another coordinator has taken the log over; this one ends');
+    return word;
+  });
+  let stopped: Promise<void> | null = null;
+  const stop = async () => {
+    logger.info({ graceMs: config.stopGraceMs }, 'the coordinator stops');
+    await engine.stop(config.stopGraceMs);
+    await closeAll(parts, parts.log);
+    logger.info('the coordinator has stopped');
+  };
+  return {
+    address: { host: config.host, port: Number(new URL(url).port || 80) },
+    url,
+    fenced,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+/** Closes what calls come in through before what they go out through, and the log last. */
+async function closeAll(parts: Parts, log: TransactionLog): Promise<void> {
+  await parts.channel.close();
+  await parts.listener.close();
+  await Promise.all(parts.transports.map((transport) => transport.close()));
+  await log.close();
+}
+
+function countByService(transport: ChannelTransport) {
+  const instances = new Map<string, number>();
+  for (const { service } of transport.participants()) {
+    instances.set(service, (instances.get(service) ?? 0) + 1);
+  }
+  return [...instances].map(([service, count]) => ({ service, instances: count }));
+}
+
+function warnOfOpenHost(config: Config, logger: Logger): void {
+  if (/^(127\.|localhost$|::1$)/.test(config.host)) return;
+  logger.warn(
+    { host: config.host },
+    'there is no authentication: whoever reaches this address can decide transactions',
+  );
+}
