@@ -1,37 +1,24 @@
 /** Creates the table of the barrier through the database that a method is given. */
 import { SettleError } from '../errors.ts';
 import { barrierSchema } from './barrier-schema.ts';
-import { dialectOf, isKysely, type KyselyLike } from './databases/kysely.ts';
-import { isMysql2Pool, type Mysql2Pool } from './databases/mysql2.ts';
-import { isPgPool, type PgPool } from './databases/pg.ts';
-
-/** A table builder is needed of Kysely besides what the barrier uses. */
-interface KyselySchema {
-  executeQuery(query: CompiledText): Promise<unknown>;
-}
-
-/** A statement as `Kysely.executeQuery` takes it; the same shape as `CompiledQuery.raw` gives. */
-interface CompiledText {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-  readonly query: {
-    readonly kind: 'RawNode';
-    readonly sqlFragments: readonly string[];
-    readonly parameters: readonly never[];
-  };
-  readonly queryId: { readonly queryId: string };
-}
+import type { Database } from './databases/detect.ts';
+import { dialectOf, isKysely, type KyselyStatement } from './databases/kysely.ts';
+import { isMysql2Pool } from './databases/mysql2.ts';
+import { isPgPool } from './databases/pg.ts';
 
 /**
  * Creates `settle_barrier` unless it is there, for examples and tests. Safe to repeat. Throws
  * INVALID_CONFIG for what is no database, and what the driver throws (two creators at the very
  * same moment may meet a duplicate-key error under PostgreSQL: create it from one place).
  */
-export async function createBarrierTable(
-  db: (KyselyLike & KyselySchema) | (PgPool & PgQuery) | Mysql2Pool,
-): Promise<void> {
+export function createBarrierTable(db: Database): Promise<void> {
+  return create(db);
+}
+
+// Widened, so that the shapes below narrow to what the adapters name, not to what users see.
+async function create(db: object): Promise<void> {
   if (isKysely(db)) {
-    await db.executeQuery(compiledText(barrierSchema(dialectOf(db))));
+    await db.executeQuery(statement(barrierSchema(dialectOf(db))));
   } else if (isPgPool(db)) {
     await db.query(barrierSchema('postgres'));
   } else if (isMysql2Pool(db)) {
@@ -46,11 +33,7 @@ export async function createBarrierTable(
   }
 }
 
-interface PgQuery {
-  query(sql: string): Promise<unknown>;
-}
-
-function compiledText(sql: string): CompiledText {
+function statement(sql: string): KyselyStatement {
   return {
     sql,
     parameters: [],

@@ -11,13 +11,10 @@ import { isPgPool, pgBarrier } from './pg.ts';
 
 /** `Kysely<DB>`, a `pg` Pool, a `mysql2/promise` Pool, or a barrier of one's own. */
 export type Database =
-  | {
-      readonly isTransaction: boolean;
-      transaction(): { execute<T>(work: (trx: never) => Promise<T>): Promise<T> };
-    }
-  | { readonly totalCount: number; connect(): Promise<unknown> }
-  | { getConnection(): Promise<unknown>; execute(sql: never): Promise<unknown> }
-  | { transact<T>(work: (local: never) => Promise<T>): Promise<T> };
+  | { readonly isTransaction: boolean; transaction(): object; getExecutor(): object }
+  | { readonly totalCount: number; connect(): Promise<object> }
+  | { getConnection(): Promise<object>; execute(sql: never): Promise<object> }
+  | { transact(work: never): Promise<unknown> };
 
 /**
  * What handlers get as `trx`: `Transaction<DB>`, `PoolClient`, `PoolConnection`, or undefined when

@@ -17,12 +17,25 @@ export interface KyselyLike {
   readonly isTransaction: boolean;
   getExecutor(): { readonly adapter: KyselyAdapter };
   transaction(): KyselyTransactionBuilder;
+  executeQuery(query: KyselyStatement): Promise<unknown>;
+}
+
+/** A statement as `executeQuery` takes it: the shape that `CompiledQuery.raw` gives. */
+export interface KyselyStatement {
+  readonly sql: string;
+  readonly parameters: readonly never[];
+  readonly query: {
+    readonly kind: 'RawNode';
+    readonly sqlFragments: readonly string[];
+    readonly parameters: readonly never[];
+  };
+  readonly queryId: { readonly queryId: string };
 }
 
 interface KyselyAdapter {
-  readonly supportsReturning: boolean;
-  readonly supportsTransactionalDdl: boolean;
-  readonly supportsOutput?: boolean;
+  readonly supportsReturning?: boolean | undefined;
+  readonly supportsTransactionalDdl?: boolean | undefined;
+  readonly supportsOutput?: boolean | undefined;
 }
 
 interface KyselyTransactionBuilder {
@@ -82,8 +95,8 @@ export function dialectOf(db: KyselyLike): Dialect {
   if (adapter.supportsOutput === true) {
     throw new SettleError('INVALID_CONFIG', 'db: the barrier does not know this SQL dialect');
   }
-  if (!adapter.supportsReturning) return 'mysql';
-  return adapter.supportsTransactionalDdl ? 'postgres' : 'sqlite';
+  if (adapter.supportsReturning !== true) return 'mysql';
+  return adapter.supportsTransactionalDdl === true ? 'postgres' : 'sqlite';
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Barrier, BarrierRow, LocalTransaction } from '../barrier.ts';
 export interface PgPool {
   readonly totalCount: number;
   connect(): Promise<PgClient>;
+  query(text: string): Promise<unknown>;
 }
 
 /** What is used of `pg.PoolClient`. */

@@ -1,0 +1,80 @@
+/** The barrier on PostgreSQL, through a plain pg Pool and through Kysely. */
+import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import { createBarrierTable } from '../../client-sdk/participant/create-barrier-table.ts';
+import { kyselyStore, pgStore, pgWaiterSeen } from '../support/barrier-stores.ts';
+import { describeOn, type Provided } from '../support/databases.ts';
+import { asking, barrierConformance, effectsOf, effectTable } from './barrier.ts';
+
+await describeOn('postgres', (server) => {
+  describe('barrier: pg Pool', () => {
+    barrierConformance(() => openPg(server));
+    lostConnection(server);
+
+    it('answers unknown when a handler swallows the error of a statement', async () => {
+      const store = await openPg(server);
+      const ask = asking({
+        ...store,
+        execute: (trx, sql) =>
+          store.execute(trx, sql.replace('into effect', 'into nowhere')).catch(() => undefined),
+      });
+      expect(await ask('try', 'swallowed')).toMatchObject({
+        outcome: 'unknown',
+        error: expect.stringContaining('do not catch database errors'),
+      });
+      expect(await store.query('select 1 from settle_barrier')).toEqual([]);
+      await store.close();
+    });
+  });
+
+  describe('barrier: Kysely over pg', () => {
+    barrierConformance(() => openKysely(server));
+
+    it('answers unknown when a handler swallows the error of a statement', async () => {
+      const store = await openKysely(server);
+      const ask = asking({
+        ...store,
+        execute: (trx, sql) =>
+          store.execute(trx, sql.replace('into effect', 'into nowhere')).catch(() => undefined),
+      });
+      expect((await ask('try', 'swallowed')).outcome).toBe('unknown');
+      expect(await store.query('select 1 from settle_barrier')).toEqual([]);
+      await store.close();
+    });
+  });
+});
+
+function lostConnection(server: Provided): void {
+  it('answers unknown when the connection is lost before the commit, and the truth when asked again', async () => {
+    const store = await openPg(server);
+    const ask = asking(store, async (_, times) => {
+      if (times > 1) return null;
+      // Ends the handler's session: the only one of this database that has a transaction open.
+      await store.query(`select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'`);
+      return null;
+    });
+    expect((await ask('try', 'lost')).outcome).toBe('unknown');
+    expect(await effectsOf(store, 'lost')).toBe('');
+    expect((await ask('try', 'lost')).outcome).toBe('done');
+    expect(await effectsOf(store, 'lost')).toBe('try');
+    await store.close();
+  });
+}
+
+async function openPg(server: Provided) {
+  const pool = new pg.Pool({ connectionString: await server.newDatabase(), max: 8 });
+  pool.on('error', () => undefined);
+  await createBarrierTable(pool);
+  await pool.query(effectTable);
+  return pgStore(pool);
+}
+
+async function openKysely(server: Provided) {
+  const pool = new pg.Pool({ connectionString: await server.newDatabase(), max: 8 });
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  await createBarrierTable(db);
+  await db.executeQuery(CompiledQuery.raw(effectTable));
+  return kyselyStore(db, pgWaiterSeen(pool));
+}
