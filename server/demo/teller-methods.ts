@@ -1,0 +1,144 @@
+/**
+ * How an initiator carries out one transfer: as a TCC transaction, as a saga, or as a transaction
+ * that it abandons. Invariant: `committed` and `rolledBack` are what the coordinator said, or what
+ * it alone can say any more; everything else is `unknown`, to be settled by asking.
+ */
+import { type BranchCall, type Settle, SettleError } from '@settle/client';
+import type { Entry, Side } from './ledger.ts';
+import { type Bank, bankOf, banks, shardOf, type Transfer } from './workload.ts';
+
+/** Input of the saga; all of its steps get it. */
+export type SagaInput = Pick<Transfer, 'from' | 'fees' | 'to' | 'cents' | 'feeCents'>;
+
+/** What came of an attempt. */
+export type Attempt = 'committed' | 'rolledBack' | 'abandoned' | 'unknown';
+
+/** What the coordinator knows. `nobody`: there is no such gid. */
+export type Knowledge = 'committed' | 'rolledBack' | 'undecided' | 'nobody';
+
+/** Carries out transfers of one initiator. */
+export interface TellerMethods {
+  /** May be repeated with the same transfer: its gid makes it the same one. Never rejects. */
+  attempt(transfer: Transfer): Promise<Attempt>;
+  /** Never rejects: a coordinator that cannot be asked leaves it `undecided`. */
+  ask(transfer: Transfer): Promise<Knowledge>;
+}
+
+/** Undecided after this time a transfer rolls back; long enough for a restart in between. */
+const timeoutMs = 10_000;
+/** Abandoned ones are what everybody would wait for at the end of the run. */
+const abandonedMs = 2_000;
+
+type Calls = Readonly<Record<Side, ReadonlyMap<Bank, BranchCall<Entry, null>>>>;
+
+/** `url`: of the coordinator, for those transfers that are spoken with it by plain HTTP. */
+export function createTellerMethods(settle: Settle, url: string): TellerMethods {
+  const callsTo = (method: Side) =>
+    new Map(banks.map((service) => [service, settle.remote<Entry, null>({ service, method })]));
+  const calls: Calls = { debit: callsTo('debit'), credit: callsTo('credit') };
+  return {
+    async attempt(transfer) {
+      try {
+        if (transfer.story === 'abandoned') return await abandon(url, transfer);
+        if (transfer.mode === 'saga') return await runSaga(settle, transfer);
+        return await runTransaction(settle, calls, transfer);
+      } catch (error) {
+        return whatItMeans(error);
+      }
+    },
+    ask: (transfer) => ask(settle, transfer),
+  };
+}
+
+async function runTransaction(
+  settle: Settle,
+  calls: Calls,
+  { gid, from, to, cents }: Transfer,
+): Promise<Attempt> {
+  const name = 'demo-transfer';
+  await settle.transaction({ gid, name, timeout: timeoutMs }, async () => {
+    // Started together, so they share the one durable record that begins the transaction.
+    await Promise.all([
+      callOf(calls, 'debit', from)({ account: from, cents }),
+      callOf(calls, 'credit', to)({ account: to, cents }),
+    ]);
+  });
+  return 'committed';
+}
+
+function callOf(calls: Calls, side: Side, account: string): BranchCall<Entry, null> {
+  const call = calls[side].get(keeperOf(account));
+  if (call === undefined) throw new RangeError(`nobody keeps account ${account}`);
+  return call;
+}
+
+async function runSaga(settle: Settle, transfer: Transfer): Promise<Attempt> {
+  const { gid: id, from, fees, to, cents, feeCents } = transfer;
+  // Which services take part depends on the accounts, so the saga is put together for each one.
+  const saga = settle
+    .saga<SagaInput>('demo-transfer')
+    .step('withdraw', { participant: { service: keeperOf(from), method: 'withdraw' } })
+    .step('fee', { participant: { service: keeperOf(fees), method: 'fee' } })
+    .step('deposit', { participant: { service: keeperOf(to), method: 'deposit' } });
+  const { phase } = await settle.run(saga, { from, fees, to, cents, feeCents }, { id });
+  return phase === 'committed' ? 'committed' : 'unknown';
+}
+
+/** Begins and tries, by plain HTTP as curl would, and goes away without a decision. */
+async function abandon(url: string, { gid, from, to, cents }: Transfer): Promise<Attempt> {
+  const branch = (account: string, method: Side) => ({
+    participant: { service: keeperOf(account), method },
+    payload: { account, cents },
+  });
+  const begin = await post(`${url}/v1/transactions`, {
+    gid,
+    name: 'demo-transfer',
+    timeoutMs: abandonedMs,
+    branches: [branch(from, 'debit'), branch(to, 'credit')],
+  });
+  if (!begin.ok) return 'unknown';
+  const tries = [1, 2].map((id) => post(`${url}/v1/transactions/${gid}/branches/${id}/try`, {}));
+  // Whatever they answered, or whether they did: nobody stays to hear it.
+  await Promise.allSettled(tries);
+  return 'abandoned';
+}
+
+async function post(url: string, body: unknown): Promise<Response> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  await response.arrayBuffer();
+  return response;
+}
+
+async function ask(settle: Settle, { gid }: Transfer): Promise<Knowledge> {
+  try {
+    const { phase } = await settle.get(gid);
+    switch (phase) {
+      case 'committing':
+      case 'committed':
+        return 'committed';
+      case 'rollingBack':
+      case 'rolledBack':
+        return 'rolledBack';
+      case 'active':
+        return 'undecided';
+      default:
+        return phase satisfies never;
+    }
+  } catch (error) {
+    return error instanceof SettleError && error.code === 'NOT_FOUND' ? 'nobody' : 'undecided';
+  }
+}
+
+function whatItMeans(error: unknown): Attempt {
+  if (!(error instanceof SettleError)) return 'unknown';
+  // Refused: only this initiator could have committed it, and it will not.
+  return error.code === 'ROLLED_BACK' || error.code === 'REFUSED' ? 'rolledBack' : 'unknown';
+}
+
+function keeperOf(account: string): Bank {
+  return bankOf(shardOf(account));
+}
