@@ -2,7 +2,7 @@
  * A plain WebSocket that speaks the channel by hand: tests say exactly what goes over the wire, and
  * see exactly what comes back, which a real SDK would hide.
  */
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import type { ClientMessage, ServerMessage } from '../../client-sdk/protocol/index.ts';
 import { Arrivals } from './arrivals.ts';
 
@@ -21,8 +21,8 @@ export class ChannelClient {
   /** Called for each message, besides keeping it. */
   onMessage: (message: ServerMessage) => void = () => {};
 
-  constructor(url: string) {
-    this.socket = new WebSocket(url, { perMessageDeflate: false });
+  constructor(url: string, options: ClientOptions = {}) {
+    this.socket = new WebSocket(url, { perMessageDeflate: false, ...options });
     this.socket.on('message', (bytes) => {
       const frame = JSON.parse(String(bytes)) as ServerMessage[];
       this.frames.add(frame.length);
