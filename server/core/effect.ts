@@ -13,3 +13,8 @@ export interface Effect {
   readonly results?: Readonly<Record<string, Json>>;
   readonly result?: Json;
 }
+
+/** Key of the effect that an operation belongs to, and of the effect that a result answers. */
+export function keyOf(operation: Pick<Effect, 'branchId' | 'operation'>): string {
+  return `${operation.branchId}:${operation.operation}`;
+}

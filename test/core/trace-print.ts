@@ -57,7 +57,7 @@ function fields(world: World, record: LogRecord): string {
     case 'registered':
       return `${record.request}: ${shorten(record.branches.map(branchText)).join(', ')}`;
     case 'decided': {
-      const undo = record.undo === undefined ? '' : `; undo ${record.undo.join(' ')}`;
+      const undo = record.undo === undefined ? '' : `; undo ${shorten(record.undo).join(' ')}`;
       return `${record.direction} by ${causeText(record.cause)}${undo}`;
     }
     case 'done':

@@ -19,7 +19,7 @@
  */
 import type { BranchId, Cause, Json } from '../../../client-sdk/protocol/index.ts';
 import { errorOf, shortDetail } from '../detail.ts';
-import type { Effect } from '../effect.ts';
+import { type Effect, keyOf } from '../effect.ts';
 import type { OperationResult, TxEvent } from '../event.ts';
 import type { DoneOperation, LogRecord } from '../record.ts';
 import { ancestorsOf, planSaga } from '../saga-plan.ts';
@@ -85,9 +85,9 @@ function decide(tx: Saga, event: Event<'decide'>): Verdict {
 /** The engine hands over a saga's results one by one; should more come, `done` goes first. */
 function takeResults(tx: Saga, event: Event<'results'>): Verdict {
   const owed = new Set(outstanding(tx).map((effect) => effect.key));
+  const open = event.results.filter((result) => owed.has(keyOf(result)));
   // `delete` lets only the first of two equal answers through: a step is done once.
-  const open = event.results.filter((result) => owed.delete(keyOf(result)));
-  const done = open.filter((result) => result.outcome === 'done');
+  const done = open.filter((result) => result.outcome === 'done' && owed.delete(keyOf(result)));
   if (done.length > 0) return takeDone(tx, done, event.atMs);
   const [result] = open;
   if (result === undefined) return nothing;
@@ -128,8 +128,9 @@ function takeUnknown(tx: Saga, result: OperationResult, event: Event<'results'>)
   if (asked.attempts + 1 < asked.attemptsMax) {
     return lazy({ kind: 'attempted', branchId, error, atMs: event.atMs });
   }
-  const attempts = asked.attempts + 1;
-  const detail = shortDetail(`${attempts} attempts ended unknown, the last with: ${error}`);
+  const detail = shortDetail(
+    `attempt ${asked.attempts + 1} ended unknown and was the last: ${error}`,
+  );
   return decisive(rollback(tx, event, { kind: 'attempts', branchId, detail }));
 }
 
@@ -250,7 +251,7 @@ function runEffect(tx: Saga, s: SagaStep): Effect {
   const { branchId, participant } = s;
   const results = resultsBefore(tx, s);
   return {
-    key: `${branchId}:run`,
+    key: keyOf({ branchId, operation: 'run' }),
     branchId,
     operation: 'run',
     participant,
@@ -262,7 +263,7 @@ function runEffect(tx: Saga, s: SagaStep): Effect {
 function undoEffect(tx: Saga, s: SagaStep): Effect {
   const { branchId, participant } = s;
   const effect: Effect = {
-    key: `${branchId}:undo`,
+    key: keyOf({ branchId, operation: 'undo' }),
     branchId,
     operation: 'undo',
     participant,
@@ -298,8 +299,4 @@ function replaceStep(tx: Saga, branchId: BranchId, change: (s: SagaStep) => Saga
 /** Steps are numbered from 1 in their order. */
 function stepOf(tx: Saga, branchId: BranchId): SagaStep {
   return tx.steps[branchId - 1] as SagaStep;
-}
-
-function keyOf(result: OperationResult): string {
-  return `${result.branchId}:${result.operation}`;
 }

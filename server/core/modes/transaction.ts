@@ -14,7 +14,7 @@
 import type { BranchId, Cause, Direction, Phase } from '../../../client-sdk/protocol/index.ts';
 import { limits } from '../../../client-sdk/protocol/index.ts';
 import { errorOf, shortDetail } from '../detail.ts';
-import type { Effect } from '../effect.ts';
+import { type Effect, keyOf } from '../effect.ts';
 import type { TxEvent } from '../event.ts';
 import type { BranchRecord, DoneOperation, LogRecord } from '../record.ts';
 import type { Branch, TwoPhase } from '../transaction.ts';
@@ -86,14 +86,11 @@ function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
 }
 
 function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
-  const owed = owedOperation(tx.phase);
-  const open = event.results.filter(
-    (result) =>
-      result.operation === owed &&
-      tx.branches.some((branch) => branch.branchId === result.branchId && !branch.isFinished),
-  );
+  const owed = new Set(outstanding(tx).map((effect) => effect.key));
+  const open = event.results.filter((result) => owed.has(keyOf(result)));
+  // `delete` lets only the first of two equal answers through.
   const done: DoneOperation[] = open
-    .filter((result) => result.outcome === 'done')
+    .filter((result) => result.outcome === 'done' && owed.delete(keyOf(result)))
     .map(({ branchId, operation }) => ({ branchId, operation }));
   const { atMs } = event;
   if (done.length > 0) return lazy({ kind: 'done', done, atMs });
@@ -174,7 +171,7 @@ function outstanding(tx: TwoPhase): readonly Effect[] {
   return tx.branches
     .filter((branch) => !branch.isFinished)
     .map(({ branchId, participant, payload }) => ({
-      key: `${branchId}:${operation}`,
+      key: keyOf({ branchId, operation }),
       branchId,
       operation,
       participant,
