@@ -26,7 +26,6 @@ export async function openLog(url: string, options: OpenLogOptions): Promise<Tra
   const { onTrouble } = options;
   if (options.migrate) await migrateLog(url);
   else await requireLogSchema(url);
-  const told = options.onTrouble && { onTrouble: options.onTrouble };
   switch (target.kind) {
     case 'memory': {
       const { openMemoryLog } = await import('./memory-log.ts');
