@@ -17,10 +17,11 @@ import type {
 /** Adds branches to one global transaction. */
 export interface BranchCaller {
   /**
-   * Registers the branch, then performs its try. Rejects with the error of either, and then dooms
-   * the transaction. Calls of the same tick share one begin or one registration.
+   * Performs one call: `work` checks its input, has the branch registered by `enlist` (calls of the
+   * same tick share one begin or one registration), and tries it. Whatever it rejects with dooms
+   * the transaction; a rejection that nobody awaits is told by `doomed` and by nothing else.
    */
-  call<T>(spec: BranchSpec, perform: (branchId: BranchId) => Promise<T>): Promise<T>;
+  call<T>(work: (enlist: Enlist) => Promise<T>): Promise<T>;
   /** Resolves when the begin is durable; sends it, if that has not happened yet. */
   begun(): Promise<void>;
   /** Resolves when no begin is under way, whatever became of it. */
@@ -35,6 +36,9 @@ export interface BranchCaller {
   /** What the coordinator may know of it. `unknown`: the begin was sent, its answer was lost. */
   readonly knowledge: 'none' | 'beginning' | 'begun' | 'unknown';
 }
+
+/** Resolves with the branch's id once its registration is durable. */
+export type Enlist = (spec: BranchSpec) => Promise<BranchId>;
 
 /** Settings of a branch caller. */
 export interface BranchCallerOptions {
@@ -135,12 +139,9 @@ export function createBranchCaller(client: Client, options: BranchCallerOptions)
     return promise;
   }
 
-  async function attempt<T>(
-    spec: BranchSpec,
-    perform: (branchId: BranchId) => Promise<T>,
-  ): Promise<T> {
+  async function attempt<T>(work: (enlist: Enlist) => Promise<T>): Promise<T> {
     try {
-      return await perform(await enlist(spec));
+      return await work(enlist);
     } catch (error) {
       const reason = await translated(error);
       doomed ??= { error: reason };
@@ -149,10 +150,9 @@ export function createBranchCaller(client: Client, options: BranchCallerOptions)
   }
 
   return {
-    call(spec, perform) {
-      const outcome = attempt(spec, perform);
+    call(work) {
+      const outcome = attempt(work);
       running.add(outcome);
-      // Also keeps a call that nobody awaits from being an unhandled rejection: `doomed` tells.
       const over = (): unknown => running.delete(outcome);
       outcome.then(over, over);
       return outcome;

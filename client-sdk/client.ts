@@ -17,7 +17,10 @@ export interface Client {
 
 /** ROLLED_BACK, with the recorded cause; `null` when it could not be read. */
 export function rolledBackError(gid: Gid, cause: Cause | null): SettleError {
-  return new SettleError('ROLLED_BACK', cause === null ? '' : describe(cause), { gid, cause });
+  return new SettleError('ROLLED_BACK', cause === null ? '' : describe(cause), {
+    gid,
+    cause: cause ?? undefined,
+  });
 }
 
 /** As {@link rolledBackError}, after asking the coordinator for the cause. Never rejects. */

@@ -3,6 +3,7 @@
  * What the participant half does with them is in `participant/method.ts`. Guards: only a `try` has
  * a transaction context; phase two never adds branches.
  */
+import type { Enlist } from './branch-caller.ts';
 import type { Client } from './client.ts';
 import { branchScope, currentScope, runInScope, type Scope } from './context.ts';
 import { SettleError } from './errors.ts';
@@ -20,7 +21,8 @@ export interface BranchCall<Input, Result> {
    * Adds a branch to the current global transaction and performs its try. Rejects with
    * NO_TRANSACTION outside of one, INVALID_REQUEST for input outside of its schema (nothing was
    * registered then), REFUSED when the method refused (`detail` is its reason), UNKNOWN when it
-   * failed otherwise or did not answer. After a failure the transaction can only roll back.
+   * failed otherwise or did not answer. After a failure the transaction can only roll back, even
+   * when the error is caught: a branch that may not have been tried can never be confirmed.
    */
   (input: Input): Promise<Result>;
   readonly participant: Participant;
@@ -41,17 +43,16 @@ export function defineTcc<Db extends Database | undefined, Sent, Input, Result>(
   const method = tccMethod(name, scoped(client, definition));
   client.host.offer(method);
   const participant = { service: client.service, method: name };
-  async function call(input: Sent): Promise<Result> {
-    const scope = requireScope(name);
-    if (definition.input !== undefined) await check(name, definition.input, input);
-    const payload = payloadOf(`input of ${name}`, input);
-    return scope.branches.call({ participant, payload }, async (branchId) => {
+  const call = (input: Sent): Promise<Result> =>
+    inScope(name, async (scope, enlist) => {
+      if (definition.input !== undefined) await check(name, definition.input, input);
+      const payload = payloadOf(`input of ${name}`, input);
+      const branchId = await enlist({ participant, payload });
       const { gid } = scope.context;
       const request: Call = { gid, branchId, operation: 'try', method: name, payload };
       // Parse boundary: the barrier gives back what `try` returned, as JSON has it.
       return (await tryHere(scope, method, request)) as Result;
     });
-  }
   return Object.assign(call, { participant });
 }
 
@@ -64,17 +65,15 @@ export function defineRemote<Input, Result>(
   participant: Participant,
 ): BranchCall<Input, Result> {
   const what = nameOf(participant);
-  async function call(input: Input): Promise<Result> {
-    const scope = requireScope(what);
-    const payload = payloadOf(`input of ${what}`, input);
-    return scope.branches.call({ participant, payload }, async (branchId) => {
+  const call = (input: Input): Promise<Result> =>
+    inScope(what, async (scope, enlist) => {
+      const branchId = await enlist({ participant, payload: payloadOf(`input of ${what}`, input) });
       const { gid, signal } = scope.context;
       const options = { timeoutMs: client.requestTimeoutMs, signal };
       const answer = await client.channel.request('try', { gid, branchId }, options);
       // Parse boundary: the type is the caller's promise about a method that lives elsewhere.
       return answer.result as Result;
     });
-  }
   return Object.assign(call, { participant });
 }
 
@@ -102,10 +101,11 @@ export async function check(
   throw new SettleError('INVALID_REQUEST', `input of ${name}: ${validated.detail}`);
 }
 
-function requireScope(name: string): Scope {
+/** Everything that can fail does so inside the branch caller: nothing is lost when nobody awaits. */
+function inScope<T>(name: string, work: (scope: Scope, enlist: Enlist) => Promise<T>): Promise<T> {
   const scope = currentScope();
-  if (scope === undefined) throw new SettleError('NO_TRANSACTION', name);
-  return scope;
+  if (scope === undefined) return Promise.reject(new SettleError('NO_TRANSACTION', name));
+  return scope.branches.call((enlist) => work(scope, enlist));
 }
 
 /** No network: the barrier makes a local try as safe as one that came by the channel. */

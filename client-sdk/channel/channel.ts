@@ -176,6 +176,7 @@ export function openChannel(options: ChannelOptions, host: Host, logger: Logger)
   }
 
   async function ready(timeoutMs: number): Promise<void> {
+    if (closing !== null) throw new SettleError('UNREACHABLE', 'this client is closed');
     if (isReady()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { resolve, reject };
