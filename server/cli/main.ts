@@ -4,6 +4,7 @@
  * and an exit code. What a command does is in its own file; a new one is one file and one line here.
  */
 import { Command, CommanderError } from 'commander';
+import { registerDemo } from '../demo/command.ts';
 import { version } from '../version.ts';
 import { codeOf, exitCodeOf, exitCodes, failureLine } from './exit.ts';
 import { registerMigrate } from './migrate.ts';
@@ -27,6 +28,7 @@ function buildProgram(): Command {
   registerServe(program, terminal);
   registerMigrate(program, terminal);
   registerTransactions(program, terminal);
+  registerDemo(program, terminal);
   return program;
 }
 
