@@ -25,7 +25,7 @@ export function listen(app: FastifyInstance, clock: Clock): Listener {
   return {
     async open(host, port) {
       try {
-        url = await app.listen({ host, port, listenTextResolver: () => '' });
+        url = await app.listen({ host, port });
       } catch (error) {
         throw listenFailure(error, `${host}:${port}`);
       }

@@ -1,0 +1,115 @@
+/** What a real coordinator answers over HTTP is what /openapi.json says, field for field. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { answerSchemas } from '../../server/api/answer-shapes.ts';
+import { schemas } from '../../server/api/shapes.ts';
+import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
+
+const participant = createServer((request, response) => {
+  request.resume();
+  // `/no/…/run` is refused; everything else has happened, or had nothing to undo.
+  response.statusCode = /^\/no\/.*run$/.test(request.url ?? '') ? 409 : 200;
+  response.end(JSON.stringify({ at: request.url }));
+});
+let origin = '';
+let url = '';
+let stop: () => Promise<void>;
+
+beforeAll(async () => {
+  await new Promise<void>((done) => participant.listen(0, '127.0.0.1', done));
+  origin = `http://127.0.0.1:${(participant.address() as AddressInfo).port}`;
+  const scratch = await scratchFolder();
+  const server = await startServerCommand(['--allow-callback', origin], { folder: scratch.path });
+  url = server.url;
+  stop = async () => {
+    server.signal('SIGKILL');
+    await server.ended;
+    await scratch.remove();
+    participant.closeAllConnections();
+    participant.close();
+  };
+});
+afterAll(() => stop());
+
+/** The published schemas allow more fields, so that clients survive new ones; here none may be extra. */
+const closed = Object.fromEntries(
+  Object.entries({ ...schemas, ...answerSchemas }).map(([name, schema]) => [
+    name,
+    'properties' in schema ? { ...schema, additionalProperties: false } : schema,
+  ]),
+);
+const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true });
+ajv.addVocabulary(['components']);
+ajv.addSchema({ components: { schemas: closed } }, 'closed');
+
+async function ask(path: string, body?: unknown) {
+  const response = await fetch(`${url}${path}`, {
+    ...(body === undefined
+      ? {}
+      : {
+          method: 'POST',
+          body: JSON.stringify(body),
+          headers: { 'content-type': 'application/json' },
+        }),
+  });
+  return (await response.json()) as Record<string, unknown>;
+}
+
+function expectShape(name: keyof typeof answerSchemas, answer: unknown): void {
+  const isShape = ajv.compile({ $ref: `closed#/components/schemas/${name}` });
+  isShape(answer);
+  expect(isShape.errors, JSON.stringify(answer)).toBeNull();
+}
+
+const branch = (path: string) => ({ participant: { url: `${origin}${path}` }, payload: { a: 1 } });
+const step = (name: string, path: string) => ({ name, participant: { url: `${origin}${path}` } });
+
+test('a transaction that commits', async () => {
+  const begun = await ask('/v1/transactions', { gid: 'g1', branches: [branch('/yes')] });
+  expectShape('TransactionAnswer', begun);
+  const more = await ask('/v1/transactions/g1/branches', {
+    request: 'r',
+    branches: [branch('/b')],
+  });
+  expectShape('TransactionAnswer', more);
+  expect([begun['branchIds'], more['branchIds']]).toEqual([[1], [2]]);
+  const tried = await ask('/v1/transactions/g1/branches/1/try', {});
+  expectShape('TryAnswer', tried);
+  expect(tried).toEqual({ result: { at: '/yes/try' } });
+  expectShape('TransactionView', await ask('/v1/transactions/g1'));
+  const decided = await ask('/v1/transactions/g1/commit', { waitMs: 30_000 });
+  expectShape('TransactionAnswer', decided);
+  expect(decided).toMatchObject({ phase: 'committed' });
+  expectShape('TransactionView', await ask('/v1/transactions/g1'));
+});
+
+test('a saga that commits shows its results, one that is refused its cause', async () => {
+  const trip = [step('flight', '/flight'), step('hotel', '/hotel')];
+  const done = await ask('/v1/sagas', { gid: 's1', name: 'trip', steps: trip });
+  expectShape('TransactionAnswer', done);
+  expect(done).toMatchObject({
+    phase: 'committed',
+    results: { flight: { at: '/flight/run' }, hotel: { at: '/hotel/run' } },
+  });
+  const steps = [step('flight', '/flight'), step('hotel', '/no/hotel')];
+  const refused = await ask('/v1/sagas', { gid: 's2', name: 'trip', steps });
+  expectShape('TransactionAnswer', refused);
+  expect(refused).toMatchObject({
+    phase: 'rolledBack',
+    cause: { kind: 'refused', branchId: 2 },
+  });
+  for (const gid of ['s1', 's2']) expectShape('TransactionView', await ask(`/v1/sagas/${gid}`));
+});
+
+test('lists and refusals', async () => {
+  const page = await ask('/v1/transactions?limit=2');
+  expectShape('ListAnswer', page);
+  expect(page['nextCursor']).not.toBeNull();
+  const rest = await ask(`/v1/transactions?limit=2&cursor=${page['nextCursor']}`);
+  expectShape('ListAnswer', rest);
+  expectShape('Problem', await ask('/v1/transactions/none'));
+  expectShape('Problem', await ask('/v1/transactions?limit=0'));
+  expectShape('Problem', await ask('/v1/transactions', { gid: 'g1', name: 'other' }));
+});
