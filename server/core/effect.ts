@@ -1,4 +1,7 @@
-/** What the world owes a transaction, as data. The runtime performs it, again and again until it is answered. */
+/**
+ * What the world owes a transaction, as data. The runtime performs it, again and again until it is
+ * answered.
+ */
 import type { BranchId, Json, Operation, Participant } from '../../client-sdk/protocol/index.ts';
 
 /** One obligation: an operation that a participant is to be asked until it answers. */
