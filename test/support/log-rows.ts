@@ -63,3 +63,16 @@ export async function appendAll(
   }
   return answers;
 }
+
+/** The gids that `append-child.ts` writes to in its term. */
+export function childGids(epoch: number): readonly string[] {
+  return gidsOf(`child-${epoch}`, 64);
+}
+
+/** What `append-child.ts` appends as its batch number `seq`: 64 rows of 2 KB, one per gid. */
+export function childBatch(term: Term, seq: number): readonly Append[] {
+  return childGids(term.epoch).map((gid) => ({
+    row: logRow(term, gid, seq, { records: JSON.stringify([gid, seq, 'x'.repeat(2_000)]) }),
+    index: indexRow(gid, { deadlineAtMs: startMs + seq }),
+  }));
+}
