@@ -72,6 +72,7 @@ export interface ConnectionEnd {
   readonly reason: string;
 }
 
+/** A connection from its handshake to its end; the endpoint gives it its heartbeats. */
 export class ChannelConnection {
   readonly #socket: WebSocket;
   readonly #ports: ConnectionPorts;

@@ -1,6 +1,10 @@
-/** Every bound of the channel's endpoint, in one place, with its reason. Each is tested at the limit and one past it. */
+/**
+ * Every bound of the channel's endpoint, in one place, with its reason. Each is tested at the limit
+ * and one past it.
+ */
 import { limits } from '../../client-sdk/protocol/index.ts';
 
+/** Bounds of the endpoint and of each connection. */
 export interface ChannelLimits {
   /** One per SDK process and node; each costs some 50 KiB with its socket. */
   readonly connectionsMax: number;
@@ -32,6 +36,7 @@ export interface ChannelLimits {
   readonly retryAfterMsMax: number;
 }
 
+/** What is used unless a test says otherwise. */
 export const channelLimits: ChannelLimits = {
   connectionsMax: 4_096,
   requestsMax: 4_096,

@@ -20,6 +20,7 @@ export interface ChannelLog {
   info(fields: object, message: string): void;
 }
 
+/** What the endpoint needs from the rest. */
 export interface ChannelOptions {
   readonly coordinator: Coordinator;
   readonly validators: Validators;
@@ -32,6 +33,7 @@ export interface ChannelOptions {
   readonly limits?: Partial<ChannelLimits>;
 }
 
+/** The endpoint while it serves. */
 export interface ChannelEndpoint {
   /** Connections that are open now, greeted or not. */
   connections(): number;

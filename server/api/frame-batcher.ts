@@ -13,6 +13,7 @@ export interface BatcherPorts {
   readonly frameChars: number;
 }
 
+/** Collects the messages of one connection; owns nothing but what is not sent yet. */
 export class FrameBatcher {
   readonly #ports: BatcherPorts;
   readonly #endOfTick: () => void;

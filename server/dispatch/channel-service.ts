@@ -57,6 +57,7 @@ interface Method {
   readonly queue: Set<PendingCall>;
 }
 
+/** Members, offers and queues of one service. It calls nobody back. */
 export class Service {
   readonly name: string;
   readonly members = new Set<Member>();

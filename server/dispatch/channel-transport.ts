@@ -26,6 +26,7 @@ import type { Transport } from './transport.ts';
 
 export type { ChannelConnection } from './channel-service.ts';
 
+/** What the transport needs from the rest. */
 export interface ChannelTransportOptions {
   readonly clock: Clock;
   /**
@@ -56,6 +57,7 @@ export interface ConnectedParticipant {
   readonly inFlight: number;
 }
 
+/** The transport as the endpoint and the page of participants see it. */
 export interface ChannelTransport extends Transport {
   attach(connection: ChannelConnection): Attached;
   /** Live connections by service, in order of their coming. */

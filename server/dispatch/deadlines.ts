@@ -18,6 +18,7 @@ export interface Due {
 
 const { tickMs, tickMsMax } = deadlineLimits;
 
+/** The time-outs of everything that one transport has under way. */
 export class Deadlines<T extends Due> {
   readonly #clock: Clock;
   readonly #expired: (item: T) => void;

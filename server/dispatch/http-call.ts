@@ -30,6 +30,7 @@ export interface HttpCallOwner {
   finished(call: HttpCall): void;
 }
 
+/** A call from its being taken to undici's letting go of it. */
 export class HttpCall implements Due, Dispatcher.DispatchHandler {
   readonly asking: HttpAsking;
   dueTick = 0;

@@ -15,6 +15,7 @@ import { type HttpTransportLimits, httpTransportLimits } from './limits.ts';
 import type { TargetPolicy } from './target-policy.ts';
 import type { Transport } from './transport.ts';
 
+/** What the transport needs from the rest. */
 export interface HttpTransportOptions {
   readonly policy: TargetPolicy;
   readonly clock: Clock;
@@ -28,6 +29,7 @@ export interface CalledOrigin {
   readonly queued: number;
 }
 
+/** The transport as those who look see it. */
 export interface HttpTransport extends Transport {
   /** Origins that have a pool, in order of their first call. */
   origins(): readonly CalledOrigin[];

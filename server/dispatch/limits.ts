@@ -1,4 +1,7 @@
-/** Every bound of the transports, in one place, with its reason. Each is tested at the limit and one past it. */
+/**
+ * Every bound of the transports, in one place, with its reason. Each is tested at the limit and one
+ * past it.
+ */
 import { limits } from '../../client-sdk/protocol/index.ts';
 
 /** Time-outs of calls, both transports. */
@@ -12,6 +15,7 @@ export const deadlineLimits = {
 /** A participant may ask for patience, not for oblivion: longer waits are cut to an hour. */
 export const retryAfterMsMax = 3_600_000;
 
+/** Bounds of calls over the channel. */
 export interface ChannelTransportLimits {
   /**
    * Calls that wait for a place at the instances of one service. About 1 KiB each; a service that
@@ -27,14 +31,16 @@ export interface ChannelTransportLimits {
   readonly instancesCompared: number;
 }
 
+/** What is used unless a test says otherwise. */
 export const channelTransportLimits: ChannelTransportLimits = {
   queuedPerServiceMax: 4_096,
   lateHoldMs: 30_000,
   instancesCompared: 8,
 };
 
+/** Bounds of calls over HTTP. */
 export interface HttpTransportLimits {
-  /** Connections to one origin, one call on each. 64 reach all that one process can send (docs/architecture.md). */
+  /** Connections to one origin, one call on each. 64 reach all that one process can send. */
   readonly connectionsPerOrigin: number;
   /** Calls that wait for a connection to one origin. */
   readonly queuedPerOriginMax: number;
@@ -48,6 +54,7 @@ export interface HttpTransportLimits {
   readonly errorBytesMax: number;
 }
 
+/** What is used unless a test says otherwise. */
 export const httpTransportLimits: HttpTransportLimits = {
   connectionsPerOrigin: 64,
   queuedPerOriginMax: 1_024,

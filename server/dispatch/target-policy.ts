@@ -8,6 +8,7 @@ import { limits } from '../../client-sdk/protocol/index.ts';
 /** True, or why not: a sentence for people that repeats no credentials. */
 export type TargetVerdict = true | string;
 
+/** The rule that every callback address must pass, at registration and at each call. */
 export interface TargetPolicy {
   /** Whether `POST {url}/{operation}` may be sent. Pure; never throws. */
   allows(url: string): TargetVerdict;

@@ -363,6 +363,38 @@ describe('the channel transport by itself', () => {
     expect(asker.answers).toHaveLength(6);
   });
 
+  test('a connection that answers while it is asked is answered after call has returned', async () => {
+    const { attached, ids } = attachByHand((id) => {
+      attached.answered(id, { outcome: 'done', result: id });
+    });
+    expect(await ask()).toEqual({ outcome: 'done', result: ids[0] });
+    attached.detached();
+  });
+
+  test('a connection that is lost while it is asked answers once', async () => {
+    const { attached } = attachByHand(() => attached.detached());
+    expect(await ask()).toMatchObject({ outcome: 'unknown' });
+    attached.detached();
+    expect(await ask()).toHaveProperty('asked', false);
+  });
+
+  /** A connection without a wire. */
+  function attachByHand(sent: (id: number) => void) {
+    const ids: number[] = [];
+    const attached = line.transport.attach({
+      service: 'bank',
+      instance: 'by-hand',
+      methods: ['debit'],
+      callsMax: 1,
+      send(message) {
+        if (message.kind !== 'call') return;
+        ids.push(message.id);
+        sent(message.id);
+      },
+    });
+    return { attached, ids };
+  }
+
   test('ten thousand calls go through one connection in full frames', async () => {
     const instance = await connect(line, { callsMax: 20_000 });
     instance.behave({ outcome: 'done', result: null });
