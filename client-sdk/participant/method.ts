@@ -85,7 +85,7 @@ export interface StepDefinition<Db, Input, Results, Result> {
  * A method with operations try, confirm and cancel. Throws INVALID_CONFIG at once when `db` is not
  * a database that the barrier knows; what a `db` function gives is looked at on each call.
  */
-export function tccMethod<Db extends Database | undefined, Input, Result>(
+export function tccMethod<Db extends Database | undefined = undefined, Input = Json, Result = Json>(
   name: string,
   definition: TccDefinition<Db, Input, Result>,
 ): Method {
@@ -110,10 +110,12 @@ export function tccMethod<Db extends Database | undefined, Input, Result>(
 }
 
 /** A method with operations run and undo. Throws as {@link tccMethod} does. */
-export function stepMethod<Db extends Database | undefined, Input, Results, Result>(
-  name: string,
-  definition: StepDefinition<Db, Input, Results, Result>,
-): Method {
+export function stepMethod<
+  Db extends Database | undefined = undefined,
+  Input = Json,
+  Results = Readonly<Record<string, Json>>,
+  Result = Json,
+>(name: string, definition: StepDefinition<Db, Input, Results, Result>): Method {
   const barrierFor = barrierChoice(definition.db);
   const work = (call: Call, input: Input): Work<TrxOf<Db>> => {
     // Parse boundary: the saga's definition gave both ends of these results the same types.

@@ -103,6 +103,10 @@ export function dialectOf(db: KyselyLike): Dialect {
  * A barrier over a Kysely instance. Round trips of a try with a result: begin, insert, the
  * business code's own, update, commit; MySQL needs one more to set the isolation. Give `dialect`
  * when a third-party adapter is taken for the wrong one.
+ *
+ * Over `pg`, add `pool.on('connect', (client) => client.on('error', report))`: a client that loses
+ * its connection between two queries of a transaction emits an error that nobody else listens to,
+ * and Node would end the process. Kysely keeps its clients to itself, so this cannot be done here.
  */
 export function kyselyBarrier(
   db: KyselyLike,
