@@ -122,6 +122,15 @@ function checkOperations(
   if (directionOf(tx) === 'commit') {
     assert.ok(!asked.some(isBackward), 'S2: undone, and committed all the same');
   }
+  const pivot = tx.steps.find((candidate) => candidate.isPivot);
+  if (directionOf(tx) === 'rollback' && pivot && witness.asked.has(`${pivot.branchId}:run`)) {
+    const { kind, branchId } = tx.cause ?? {};
+    assert.deepEqual(
+      [kind, branchId],
+      ['refused', pivot.branchId],
+      'only the pivot can turn back now',
+    );
+  }
   if (tx.phase !== 'rolledBack') return;
   for (const { branchId, state } of tx.steps) {
     if (!witness.asked.has(`${branchId}:run`)) continue;
