@@ -56,7 +56,7 @@ export interface Calls {
   /** Asks once, outside of any effect: the try that an initiator asked to be passed on. */
   ask(participant: Effect['participant'], call: Call, answered: (answer: CallAnswer) => void): void;
   inFlight(): number;
-  /** The engine is stopping: nothing is asked a second time any more; the next term will. */
+  /** The term ends: nothing is asked a second time any more; the next term will. */
   rest(): void;
   counters(): CallCounters;
 }

@@ -82,6 +82,8 @@ export function createEngine(ports: EnginePorts): Engine {
 
   function fenced(): void {
     life.state = 'fenced';
+    // Late answers must not start calls again: the new term makes them now.
+    calls.rest();
     timers.clear();
     registry.abandon();
     ports.onFenced();
