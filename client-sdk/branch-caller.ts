@@ -197,8 +197,10 @@ function isUntaken(error: unknown): boolean {
  * Calls back when the code that runs now, and all the microtasks it leads to, have run: the earliest
  * point that still catches `Promise.all([a(), b()])` when a and b first go through a few promises
  * (a schema's validation). The tick is queued from a microtask because ticks that are queued from
- * other code run before the microtasks. `setImmediate` would do as well, but the frame writer
- * already waits for one, and an immediate queued by an immediate costs another turn of the loop.
+ * other code run before the microtasks. `setImmediate` would catch the same, but the frame writer
+ * already waits for one, and an immediate queued by an immediate costs another turn of the loop:
+ * 310 against 190 µs for a whole transaction with the line to itself (medians of six runs, busy
+ * machine); the processor time was the same.
  */
 function atEndOfMicrotasks(callback: () => void): void {
   queueMicrotask(() => process.nextTick(callback));
