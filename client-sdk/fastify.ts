@@ -37,14 +37,16 @@ const participantHandler = Symbol('settle.participantHandler');
  */
 export function settlePlugin(settle: Pick<Settle, 'join'>): FastifyPluginCallback {
   const plugin: FastifyPluginCallback = (app, _options, done) => {
-    const known = new WeakSet<RouteHandlerMethod>();
+    // In the route's config, because Fastify binds handlers anew and copies configs (for HEAD, too).
+    const seen = Symbol('settle.seen');
     app.addHook('onRoute', (route) => {
-      if (!(participantHandler in route.handler)) route.handler = wrap(settle, route.handler);
-      known.add(route.handler);
+      const isWrapped = participantHandler in route.handler || seen in (route.config ?? {});
+      if (!isWrapped) route.handler = wrap(settle, route.handler);
+      route.config = Object.assign({}, route.config, { [seen]: true });
     });
     app.addHook('onRequest', (request, reply, next) => {
-      const { handler } = request.routeOptions;
-      const isLost = gidHeader(request) !== undefined && !request.is404 && !known.has(handler);
+      const isKnown = request.is404 || seen in request.routeOptions.config;
+      const isLost = gidHeader(request) !== undefined && !isKnown;
       if (!isLost) return next();
       const detail = 'this route came before the Settle plugin: `await app.register(…)` it first';
       sendProblem(reply, problemOf('INVALID_CONFIG', detail));

@@ -53,6 +53,8 @@ function ended(reason: Error): Controller {
 
 type Headers = Exclude<Dispatcher.DispatchOptions['headers'], undefined>;
 
+type Pair = [string, string | string[] | undefined];
+
 /** undici takes a flat list, a list of pairs, or an object. */
 function withContext(headers: Headers | undefined, context: ContextHeaders): Headers {
   if (headers === null || headers === undefined) return { ...context };
@@ -62,12 +64,10 @@ function withContext(headers: Headers | undefined, context: ContextHeaders): Hea
   }
   if (Symbol.iterator in headers) {
     // Parse boundary: what is iterable and no flat list is a list of pairs, by undici's own types.
-    const pairs = [...(headers as Iterable<[string, string | string[] | undefined]>)];
-    const added = missing(
-      context,
-      pairs.map(([name]) => name),
-    );
-    return [...pairs, ...added];
+    const pairs = [...(headers as Iterable<Pair>)];
+    const names = pairs.map(([name]) => name);
+    // A set, for undici takes an array for a flat list whatever is in it.
+    return new Set<Pair>([...pairs, ...missing(context, names)]);
   }
   return { ...headers, ...Object.fromEntries(missing(context, Object.keys(headers))) };
 }
