@@ -2,6 +2,7 @@
  * The few things that the migration runner asks of a database, for each dialect, over a connection
  * that the caller owns. The drivers' connections fit by shape; no driver is imported here.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../server/runtime/failure.ts';
 
 /** Which SQL. `mysql` stands for MariaDB too. */
@@ -36,7 +37,10 @@ export interface SqliteHandle {
   prepare(sql: string): { all(...values: SqlValue[]): unknown[] };
 }
 
-/** Over an open DatabaseSync. Sets its busy_timeout to a minute: BEGIN IMMEDIATE is the lock. */
+/**
+ * Over an open DatabaseSync. BEGIN IMMEDIATE is the lock; it is asked for again and again in short
+ * waits, because a long one would hold up the thread, and with it a runner in the same process.
+ */
 export function sqliteExecutor(handle: SqliteHandle): Executor {
   const run = async (sql: string, values: readonly SqlValue[]) =>
     handle.prepare(sql).all(...values) as readonly SqlRow[];
@@ -45,10 +49,29 @@ export function sqliteExecutor(handle: SqliteHandle): Executor {
     run,
     placeholders: (count) => Array(count).fill('?').join(', '),
     async exclusively(work) {
-      handle.exec(`pragma busy_timeout = ${lockWaitMsMax}`);
-      return inTransaction({ run, begin: 'begin immediate' }, work);
+      const before = handle.prepare('pragma busy_timeout').all()[0] as SqlRow;
+      handle.exec('pragma busy_timeout = 10');
+      try {
+        return await inTransaction({ run, begin: () => beginImmediate(handle) }, work);
+      } finally {
+        handle.exec(`pragma busy_timeout = ${Number(before['timeout'])}`);
+      }
     },
   };
+}
+
+async function beginImmediate(handle: SqliteHandle): Promise<void> {
+  const deadlineMs = performance.now() + lockWaitMsMax;
+  for (;;) {
+    try {
+      handle.exec('begin immediate');
+      return;
+    } catch (error) {
+      const isBusy = error instanceof Error && 'errcode' in error && error.errcode === 5;
+      if (!isBusy || performance.now() > deadlineMs) throw error;
+      await delay(10);
+    }
+  }
 }
 
 /** The part of a `pg` Client (or PoolClient, never a Pool) that is used. */
@@ -65,7 +88,7 @@ export function postgresExecutor(connection: PostgresConnection): Executor {
     run,
     placeholders: (count) => Array.from({ length: count }, (_, i) => `$${i + 1}`).join(', '),
     exclusively: (work) =>
-      inTransaction({ run, begin: 'begin' }, async () => {
+      inTransaction({ run, begin: () => run('begin', []) }, async () => {
         await run(`set local lock_timeout = ${lockWaitMsMax}`, []);
         // The number is ours alone: the first bytes of "settle", as an integer.
         await run('select pg_advisory_xact_lock(1936028780)', []);
@@ -110,11 +133,11 @@ export function mysqlExecutor(connection: MysqlConnection): Executor {
 
 interface TransactionStart {
   readonly run: Executor['run'];
-  readonly begin: string;
+  readonly begin: () => Promise<unknown>;
 }
 
 async function inTransaction<T>(start: TransactionStart, work: () => Promise<T>): Promise<T> {
-  await start.run(start.begin, []);
+  await start.begin();
   try {
     const result = await work();
     await start.run('commit', []);

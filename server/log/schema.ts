@@ -63,7 +63,11 @@ export async function printSchema(name: SetName, url: string): Promise<string> {
 type StoredTarget = Exclude<LogTarget, { readonly kind: 'memory' }>;
 type Work<T> = (executor: Executor) => Promise<T>;
 
-async function withExecutor<T>(target: StoredTarget, work: Work<T>): Promise<T> {
+/**
+ * Runs the work on a connection of its own to the log, and closes it. Throws Failure
+ * LOG_NOT_WRITABLE or LOG_UNAVAILABLE for what the driver throws, and any Failure of the work.
+ */
+export async function withExecutor<T>(target: StoredTarget, work: Work<T>): Promise<T> {
   try {
     switch (target.kind) {
       case 'sqlite':
