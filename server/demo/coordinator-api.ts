@@ -9,6 +9,8 @@ import type { Outcome } from './check.ts';
 import type { ByMode, Counters } from './counters.ts';
 
 const pollMs = 50;
+/** The children keep this process alive; when they have ended, nobody waits for a poll any more. */
+const unref = { ref: false } as const;
 const requestTimeoutMs = 10_000;
 
 /** A port that nobody listens on now; it stays the coordinator's over all of its restarts. */
@@ -30,7 +32,7 @@ export async function becameReady(url: string, waitMs: number): Promise<boolean>
   while (performance.now() < endsAt) {
     const response = await ask(`${url}/readyz`);
     if (response?.ok === true) return true;
-    await pause(pollMs);
+    await pause(pollMs, undefined, unref);
   }
   return false;
 }
@@ -48,7 +50,7 @@ export async function becameQuiet(url: string, prefix: string, waitMs: number): 
       const { transactions } = (await response.json()) as ListAnswer;
       if (!transactions.some(({ gid }) => gid.startsWith(prefix))) return true;
     }
-    await pause(pollMs);
+    await pause(pollMs, undefined, unref);
   }
   return false;
 }

@@ -69,7 +69,7 @@ export async function runNemesis(
     victims.release(kill.released);
     await victims.answered(kill.atAnswered);
     await victims.kill(kill);
-    await pause(kill.deadMs);
+    await pause(kill.deadMs, undefined, { ref: false });
     victims.restart(kill.target);
   }
   victims.release(transfers);

@@ -4,12 +4,12 @@
  * is shown meanwhile and afterwards is in `progress.ts` and `report.ts`.
  */
 import { join } from 'node:path';
-import { Failure } from '../runtime/failure.ts';
 import { seededRandom } from '../runtime/random.ts';
 import { readAnswers } from './answer-book.ts';
 import { check, type Finding } from './check.ts';
 import * as coordinator from './coordinator-api.ts';
 import { addCounters, type Counters, noCounters } from './counters.ts';
+import { DemoFailure } from './demo-failure.ts';
 import { createShard } from './ledger.ts';
 import { answersFile, type BankSettings, type TellerSettings } from './messages.ts';
 import { coordinatorName, type Kill, planKills, runNemesis } from './nemesis.ts';
@@ -49,7 +49,7 @@ export interface Demo {
   readonly url: string;
   readonly tallies: Tallies;
   /**
-   * Runs all transfers to their end. Rejects with Failure INTERNAL when a process ended by itself
+   * Runs all transfers to their end. Rejects with DemoFailure when a process ended by itself
    * or nothing moved for a minute.
    */
   result(killed: (kill: Kill) => void): Promise<DemoResult>;
@@ -183,17 +183,17 @@ async function carryOut(own: Own, run: Run, killed: (kill: Kill) => void): Promi
 /** The work, unless a child ends by itself first: then its last words are the reason. */
 async function unlessFailed<T>(supervisor: Supervisor, work: Promise<T>): Promise<T> {
   const failed = supervisor.failed.then(({ name, how, tail }): never => {
-    throw new Failure('INTERNAL', `${name} ended by itself (${how}); it wrote last:\n${tail}\n`);
+    throw new DemoFailure(`${name} ended by itself (${how}). It wrote last:`, tail);
   });
   return Promise.race([work, failed]);
 }
 
 async function within<T>(msMax: number, work: Promise<T>, what: () => string): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(stuck(what())), msMax);
+  const timer = setTimeout(() => reject(stuck(what())), msMax).unref();
   return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }
 
-function stuck(what: string): Failure {
-  return new Failure('INTERNAL', `Nothing moved for ${patienceMs / 1_000} s: ${what}.`);
+function stuck(what: string): DemoFailure {
+  return new DemoFailure(`Nothing moved for ${patienceMs / 1_000} s: ${what}.`);
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitCodes } from '../cli/exit.ts';
 import type { Terminal } from '../cli/terminal.ts';
+import { DemoFailure } from './demo-failure.ts';
 import { showProgress } from './progress.ts';
 import { jsonReport, reportLines } from './report.ts';
 import { type Demo, type DemoResult, startDemo } from './run-demo.ts';
@@ -23,7 +24,7 @@ export interface DemoFlags {
   readonly json?: true;
 }
 
-/** Runs the demo. Throws Failure when it cannot come to an end; violations set the exit code 1. */
+/** Runs the demo. Sets exit code 1 when it fails, or finds anything wrong. */
 export async function runSession(flags: DemoFlags, terminal: Terminal): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'settle-demo-'));
   const interrupted = watchInterrupt();
@@ -41,6 +42,11 @@ export async function runSession(flags: DemoFlags, terminal: Terminal): Promise<
     if (flags.keep !== true) return;
     sayHowToLook(terminal, demo, folder);
     await interrupted.promise;
+  } catch (error) {
+    if (!(error instanceof DemoFailure)) throw error;
+    terminal.say(`settle: the demo did not come to its end. ${error.message}`);
+    if (error.tail !== '') terminal.say(error.tail.replaceAll(/^/gm, '  '));
+    process.exitCode = exitCodes.failure;
   } finally {
     // Rejected: it has stopped what it had started, and is thrown by the race above.
     const demo = await starting.catch(() => null);

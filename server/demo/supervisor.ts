@@ -62,6 +62,7 @@ const tailLengthMax = 4_000;
 /** `folder`: where the children's output goes. */
 export function createSupervisor(folder: string): Supervisor {
   const children = new Map<string, Child>();
+  let isStopping = false;
   const { promise: failed, resolve: fail } = Promise.withResolvers<UnexpectedEnd>();
 
   function launch(plan: ChildPlan): ChildProcess {
@@ -121,6 +122,8 @@ export function createSupervisor(folder: string): Supervisor {
       watch(child);
     },
     restart(name) {
+      // The killer may be in the middle of a kill when the demo is interrupted.
+      if (isStopping) return;
       const child = childNamed(name);
       if (!hasEnded(child.process)) throw new Error(`${name} is still running`);
       child.process = launch(child.plan);
@@ -134,6 +137,7 @@ export function createSupervisor(folder: string): Supervisor {
       if (own.connected) own.send(message, () => {});
     },
     async stop(order, graceMs) {
+      isStopping = true;
       const rest = [...children.keys()].filter((name) => !order.includes(name));
       for (const name of order) {
         const child = children.get(name);

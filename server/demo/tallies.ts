@@ -50,14 +50,14 @@ export function createTallies(): Tallies {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       let last = total().answered;
       const give = (): void => resolve(false);
-      let timer = setTimeout(give, patienceMs);
+      let timer = setTimeout(give, patienceMs).unref();
       const look = (): void => {
         const { answered } = total();
         if (answered >= count) resolve(true);
         if (answered === last) return;
         last = answered;
         clearTimeout(timer);
-        timer = setTimeout(give, patienceMs);
+        timer = setTimeout(give, patienceMs).unref();
       };
       waiting.add(look);
       look();

@@ -67,7 +67,7 @@ test('a log that cannot be reached: says so, exits 1, leaves nothing behind', as
   const ended = await runDemo('--transfers', '10', '--log', 'postgres://127.0.0.1:1/x');
   expect(ended.code).toBe(1);
   expect(ended.stderr).toContain('coordinator ended by itself');
-  expect(ended.stderr).toContain('LOG_NOT_WRITABLE');
+  expect(ended.stderr).toContain('LOG_UNAVAILABLE');
   expect(readdirSync(folder)).toEqual([]);
 });
 
