@@ -116,6 +116,9 @@ function openPool({ url, connectionsMax, answerMsMax }: PoolOptions): pg.Pool {
  * tables keeps its sequential scans and gets slower with every row (measured: 15 times).
  */
 async function setUp(client: pg.ClientBase, answerMsMax: number): Promise<void> {
+  // While a connection is in use the pool doesn't listen, and when it breaks the query is told
+  // anyway; without a listener the error would end the process.
+  client.on('error', () => undefined);
   const settings = {
     enable_seqscan: 'off',
     enable_hashjoin: 'off',

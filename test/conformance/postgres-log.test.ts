@@ -1,9 +1,12 @@
-/** The PostgreSQL log under the common suite. */
-
+/** The PostgreSQL log under the common suites, and what only PostgreSQL can do to it. */
+import pg from 'pg';
+import { expect, it, onTestFinished } from 'vitest';
 import { openPostgresLog } from '../../server/log/postgres-log.ts';
 import { migrateLog } from '../../server/log/schema.ts';
-import { describeOn } from '../support/databases.ts';
+import { describeOn, describeOnOwn } from '../support/databases.ts';
+import { beginning, startMs } from '../support/log-rows.ts';
 import { logConformance } from './log.ts';
+import { type RawConnection, serverLogConformance } from './server-log.ts';
 
 await describeOn('postgres', (postgres) => {
   logConformance('postgres', {
@@ -14,5 +17,78 @@ await describeOn('postgres', (postgres) => {
       const log = openPostgresLog({ url });
       return { log, another: async () => openPostgresLog({ url }), close: () => log.close() };
     },
+  });
+});
+
+async function connect(url: string): Promise<RawConnection> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  return {
+    run: async (sql) => (await client.query<Record<string, unknown>>(sql)).rows,
+    close: () => client.end(),
+  };
+}
+
+await describeOnOwn('postgres', (postgres) => {
+  serverLogConformance(postgres, {
+    open: openPostgresLog,
+    connect,
+    commitMark: 'settle-append',
+    async lockWaits(connection) {
+      const rows = await connection.run(
+        'select count(distinct pid) as waits from pg_locks where not granted',
+      );
+      return Number(rows[0]?.['waits']);
+    },
+    async moveLogTable(connection, folder) {
+      await connection.run(`create tablespace small location '${folder}'`);
+      await connection.run('alter table transaction_log set tablespace small');
+      await connection.run('alter index transaction_log_pkey set tablespace small');
+    },
+  });
+
+  it('does not take a commit for durable that did not wait for its standbys', async () => {
+    const url = await postgres.newDatabase();
+    await migrateLog(url);
+    const log = openPostgresLog({ url });
+    onTestFinished(() => log.close());
+    const term = await log.takeOver('node-1', '127.0.0.1:7400', startMs);
+    await log.append(term, [beginning(term, 'a')]);
+    const admin = await connect(url);
+    onTestFinished(() => admin.close());
+    const setStandbys = async (names: string) => {
+      await admin.run(`alter system set synchronous_standby_names = '${names}'`);
+      await admin.run('select pg_reload_conf()');
+    };
+    await setStandbys('nobody');
+    const appending = log.append(term, [beginning(term, 'b')]);
+    let cancelled = 0;
+    while (cancelled === 0) {
+      const waiting = await admin.run(
+        `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
+      );
+      cancelled = waiting.length;
+    }
+    expect(await appending).toEqual(['unknown']);
+    await setStandbys('');
+    expect(await log.append(term, [beginning(term, 'b')])).toEqual(['appended']);
+    expect(await log.read(['b'])).toHaveLength(1);
+  });
+
+  it('warns of settings that make a commit less than durable', async () => {
+    const url = await postgres.newDatabase();
+    const log = openPostgresLog({ url });
+    onTestFinished(() => log.close());
+    expect(await log.durabilityWarnings()).toEqual([]);
+    const admin = await connect(url);
+    onTestFinished(() => admin.close());
+    await admin.run('alter system set full_page_writes = off');
+    await admin.run('alter system set fsync = off');
+    await postgres.control.restart();
+    const again = openPostgresLog({ url });
+    onTestFinished(() => again.close());
+    const words = (await again.durabilityWarnings()).map((text) => text.split(' ')[0]);
+    expect(words).toEqual(['fsync', 'full_page_writes']);
   });
 });
