@@ -27,7 +27,6 @@ export interface CallState {
   lastError: string | null;
   nextAtMs: EpochMs | null;
   timer: Timer | null;
-  hasRaised: boolean;
 }
 
 /** What the engine itself brings about: results, timers, the call for a human. */
@@ -189,8 +188,9 @@ export function createCalls(ports: CallsPorts): Calls {
     const isLate =
       call.attempts >= options.attentionAfterAttempts ||
       clock.nowMs() - call.sinceMs >= options.attentionAfterMs;
-    if (!isLate || call.hasRaised) return;
-    call.hasRaised = true;
+    // Raised at every attempt from now on: the core keeps one attention at a time, and when that one
+    // is solved this one must not have been forgotten.
+    if (!isLate) return;
     const { branchId, operation } = call.effect;
     const detail = `${operation} is not done after ${call.attempts} attempts: ${call.lastError ?? 'ongoing'}`;
     ports.happened(mailbox, { kind: 'attention', reason: 'retries', branchId, detail });
@@ -232,7 +232,6 @@ function newCall(effect: Effect, nowMs: EpochMs): CallState {
     lastError: null,
     nextAtMs: null,
     timer: null,
-    hasRaised: false,
   };
 }
 

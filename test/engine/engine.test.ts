@@ -127,6 +127,22 @@ describe('a transaction', () => {
     expect(await stage.view('g1')).toMatchObject({ phase: 'committed', attention: null });
   });
 
+  test('two branches are stuck: when one is solved, attention moves on to the other', async () => {
+    const stage = await createStage({ retry: { initialMs: 100, capMs: 1_000 } });
+    begin(stage);
+    await stage.time.settle();
+    stage.script(() => ({ outcome: 'unknown', error: 'boom' }));
+    commit(stage, 'g1', 'decided');
+    await stage.time.advance(60_000);
+    const first = (await stage.view('g1')).attention?.branchId;
+    stage.script((call) =>
+      call.branchId === first ? done : { outcome: 'unknown', error: 'boom' },
+    );
+    await stage.time.advance(60_000);
+    const second = (await stage.view('g1')).attention?.branchId;
+    expect([first, second].sort()).toEqual([1, 2]);
+  });
+
   test('a service that connects is asked without waiting for the backoff', async () => {
     const stage = await createStage({ retry: { initialMs: 60_000, capMs: 60_000 } });
     begin(stage);

@@ -142,14 +142,22 @@ function rollback(tx: Saga, event: Later, cause: Cause): LogRecord {
 /**
  * Steps asked but not known to be done first (the latest asked, so undone first), then the done ones
  * in reverse completion order. In a later term than the one that began it, steps that look as if they
- * had never been asked may have been: their predecessors' lazy records can be lost. So all are undone.
+ * had never been asked may have been: their predecessors' lazy records can be lost.
  */
 function undoOrder(tx: Saga, epoch: number): readonly BranchId[] {
-  const isSameTerm = epoch === tx.epoch;
+  const mayHaveRun = epoch === tx.epoch ? (s: SagaStep) => isAsked(tx, s) : inLaterTerm(tx);
   const inDoubt = tx.steps
-    .filter((s) => s.state === 'pending' && (!isSameTerm || isAsked(tx, s)))
+    .filter((s) => s.state === 'pending' && mayHaveRun(s))
     .map((s) => s.branchId);
   return [...inDoubt.reverse(), ...[...tx.completed].reverse()];
+}
+
+/** All but a pivot that is not asked, and what follows it: the record that lets it run is urgent. */
+function inLaterTerm(tx: Saga): (s: SagaStep) => boolean {
+  const pivot = tx.steps.find((s) => s.isPivot);
+  if (pivot === undefined || isAsked(tx, pivot)) return () => true;
+  const before = ancestorsOf(tx.steps, pivot);
+  return (s) => before.has(s.branchId);
 }
 
 function submitted(record: RecordOf<'submitted'>): Saga {
