@@ -130,6 +130,8 @@ export function createEngine(ports: EnginePorts): Engine {
     calls.rest();
     return new Promise((resolve) => {
       drain(clock.nowMs() + graceMs, () => {
+        // Who still waits for an end hears where it is now.
+        for (const mailbox of [...mailboxes.values()]) notify(mailbox, true);
         if (life.state === 'stopping') life.state = 'stopped';
         life.commit?.halt();
         timers.clear();

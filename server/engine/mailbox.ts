@@ -39,7 +39,7 @@ export interface Mailbox {
   /** The record that holds the decision is durable, so answers may show it. */
   isDecisionDurable: boolean;
   /** Run when something that answers wait for has become durable or has changed. */
-  readonly watchers: Set<() => void>;
+  readonly watchers: Set<(isLast: boolean) => void>;
   readonly calls: Map<string, CallState>;
   /** Phase-two results that wait for the others, so that all share one record. */
   held: OperationResult[];
@@ -243,9 +243,9 @@ interface OpenRow extends MailRow {
   released: (() => void) | null;
 }
 
-/** Tells those who wait for an answer that there is something to see. */
-export function notify(mailbox: Mailbox): void {
-  for (const watcher of [...mailbox.watchers]) watcher();
+/** Tells those who wait for an answer to look; `isLast`: there will be no better time. */
+export function notify(mailbox: Mailbox, isLast = false): void {
+  for (const watcher of [...mailbox.watchers]) watcher(isLast);
 }
 
 /** Answers a task that cannot be taken. */

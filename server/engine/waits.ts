@@ -33,7 +33,8 @@ export function holdUntil(
   }
   let timer: Timer | null = null;
   let isPatient = true;
-  const look = () => {
+  const look = (isLast: boolean) => {
+    if (isLast) isPatient = false;
     if (mailbox.state !== 'ready') return;
     if (!isShowable(mailbox) || (isPatient && !isReached(mailbox, want))) return;
     mailbox.watchers.delete(look);
@@ -42,8 +43,5 @@ export function holdUntil(
   };
   mailbox.watchers.add(look);
   if (want === 'shown') return;
-  timer = patience.timers.at(patience.dueMs, () => {
-    isPatient = false;
-    look();
-  });
+  timer = patience.timers.at(patience.dueMs, () => look(true));
 }

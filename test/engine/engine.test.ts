@@ -323,21 +323,23 @@ describe('limits and stopping', () => {
     expect(stage.store.slots.size).toBe(0);
   });
 
-  test('stop takes no new work, drains, and ends the term', async () => {
+  test('stop takes no new work, drains, answers who waits, and ends the term', async () => {
     const stage = await createStage();
     begin(stage);
     await stage.time.settle();
     stage.script(() => null);
-    commit(stage, 'g1', 'decided');
+    const patient = commit(stage);
     await stage.time.advance(10);
     const stopped = stage.engine.stop(1_000);
     expect(begin(stage, 'g2').answer).toMatchObject({ ok: false, code: 'STOPPING' });
     await stage.answer(done);
-    await stage.answer(done);
-    await stage.time.advance(100);
+    await stage.time.advance(900);
+    expect(patient.answer).toBeNull();
+    await stage.time.advance(200);
     await stopped;
+    expect(patient.answer).toMatchObject({ ok: true, body: { phase: 'committing' } });
     expect(stage.engine.stats().state).toBe('stopped');
     expect(stage.store.term.isRunning).toBe(false);
-    expect(stage.appended).toEqual(['g1/1', 'g1/2', 'g1/3']);
+    expect(stage.appended).toEqual(['g1/1', 'g1/2']);
   });
 });
