@@ -29,8 +29,8 @@ export interface TransactionContext {
   /** As last heard from the coordinator; `active` until the decision is known. */
   readonly phase: Phase;
   /**
-   * Aborts when the transaction can no longer commit: its caller aborted it, or its deadline has
-   * passed. Hand it to slow calls. In a joined transaction it never aborts.
+   * Aborts when the transaction can no longer commit: it failed, its caller aborted it, or its
+   * deadline has passed. Hand it to slow calls. In a joined transaction it never aborts.
    */
   readonly signal: AbortSignal;
   /**

@@ -34,7 +34,11 @@ export interface Settle extends AsyncDisposable {
    * Rejects with UNREACHABLE after 10 s.
    */
   ready(): Promise<void>;
-  /** Takes no more calls, lets what is under way end (at most 5 s), closes. Safe to repeat. */
+  /**
+   * Takes no more calls, lets requests and calls that are under way end (at most 5 s), closes. Safe
+   * to repeat. A transaction whose callback still runs is not waited for: end those first, or they
+   * roll back at their deadline.
+   */
   close(): Promise<void>;
 
   /**

@@ -64,8 +64,10 @@ interface Plan {
 }
 
 interface Global extends Scope, Undecided {
-  /** No more branches, no more timers. */
+  /** No more branches, no more timers. Later calls of branches reject with this error. */
   end(error: unknown): void;
+  /** The same, and whoever listens to the signal hears that it is over. */
+  abort(error: unknown): void;
 }
 
 const defaults = { timeoutMs: 30_000, waitMs: 2_000, waitMsMax: 60_000 } as const;
@@ -98,7 +100,7 @@ export async function runTransaction<T>(
     value = await untilAborted(plan.signal, runBranches(global, callback));
     plan.signal?.throwIfAborted();
   } catch (error) {
-    global.end(error);
+    global.abort(error);
     await rollBack(client, global, error, plan.signal?.aborted === true);
     throw error;
   }
@@ -135,7 +137,9 @@ function untilAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Pro
   if (signal === undefined) return work;
   const { promise, reject } = Promise.withResolvers<never>();
   const aborted = (): void => reject(signal.reason);
-  signal.addEventListener('abort', aborted, { once: true });
+  // The work has started: it may have aborted the signal itself, and that event is over.
+  if (signal.aborted) aborted();
+  else signal.addEventListener('abort', aborted, { once: true });
   return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', aborted));
 }
 
@@ -145,6 +149,7 @@ function openGlobal(client: Client, plan: Plan): Global {
   const hooks: Record<Direction, (() => unknown)[]> = { commit: [], rollback: [] };
   let phase: Phase = 'active';
   let deadline: NodeJS.Timeout | undefined;
+  let isOver = false;
   const aborted = (): void => doomed.abort(plan.signal?.reason);
   plan.signal?.addEventListener('abort', aborted, { once: true });
 
@@ -153,6 +158,7 @@ function openGlobal(client: Client, plan: Plan): Global {
     begin: { gid, name, timeoutMs, ...(labels === undefined ? {} : { labels }) },
     answered(answer) {
       phase = answer.phase;
+      if (isOver) return;
       // The coordinator started its clock earlier than we do: when this fires, its deadline has
       // passed, and only this initiator could have committed. So it is certain to roll back.
       deadline ??= setTimeout(
@@ -164,6 +170,12 @@ function openGlobal(client: Client, plan: Plan): Global {
       );
     },
   });
+  function end(error: unknown): void {
+    isOver = true;
+    branches.end(error);
+    clearTimeout(deadline);
+    plan.signal?.removeEventListener('abort', aborted);
+  }
   return {
     gid,
     wait: plan.wait,
@@ -187,10 +199,10 @@ function openGlobal(client: Client, plan: Plan): Global {
     learn(known) {
       phase = known;
     },
-    end(error) {
-      branches.end(error);
-      clearTimeout(deadline);
-      plan.signal?.removeEventListener('abort', aborted);
+    end,
+    abort(error) {
+      end(error);
+      doomed.abort(error);
     },
   };
 }

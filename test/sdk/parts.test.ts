@@ -1,7 +1,7 @@
 /** The small parts of the SDK: durations, gids, errors, context headers; and that a process can end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { gidOf } from '../../client-sdk/context.ts';
 import { type Duration, durationMs } from '../../client-sdk/duration.ts';
 import { RetryableError, reasonOf, SettleError, TerminalError } from '../../client-sdk/errors.ts';
@@ -103,6 +103,14 @@ test('a process ends by itself after close, though lines were cut and requests r
     settle.get('b');
     await settle.transaction({ timeout: '1h' }, (tx) => tx.headers());
     await asked;
+    const abort = new AbortController();
+    const options = { timeout: '1h', signal: abort.signal };
+    const aborted = settle.transaction(options, (tx) => {
+      const headers = tx.headers();
+      abort.abort();
+      return headers;
+    });
+    await aborted.catch(() => undefined);
     await settle.close();
     process.stdout.write('closed\\n');
   `;
@@ -113,6 +121,7 @@ test('a process ends by itself after close, though lines were cut and requests r
       output += text;
     });
   }
+  onTestFinished(() => void child.kill('SIGKILL'));
   const [code] = await once(child, 'exit');
   expect(output.trim().split('\n').at(-1), output).toBe('closed');
   expect(code).toBe(0);

@@ -409,6 +409,21 @@ describe('rollback', () => {
     expect((await settleErrorOf(failed, 'ROLLED_BACK')).cause).toEqual(cause);
   });
 
+  test('the signal tells the other branches when one has failed', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator);
+    const { refuse } = methods(settle);
+    const away = settle.remote({ service: 'hotel', method: 'book' });
+    coordinator.next('try', () => undefined);
+    let other: Promise<unknown> = Promise.resolve();
+    const failed = settle.transaction({}, async () => {
+      other = away(null);
+      await Promise.all([other, refuse(null)]);
+    });
+    const error = await settleErrorOf(failed, 'REFUSED');
+    await expect(other).rejects.toBe(error);
+  });
+
   test('the signal tells slow work when the deadline has passed', async () => {
     await using coordinator = await ScriptedCoordinator.start();
     await using settle = await connectTo(coordinator);
@@ -444,6 +459,19 @@ describe('abort', () => {
       direction: 'rollback',
       wait: 'decided',
     });
+  });
+
+  test('is heard even when the callback does it at once', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator);
+    const abort = new AbortController();
+    const reason = new Error('at once');
+    const failed = settle.transaction({ signal: abort.signal }, () => {
+      abort.abort(reason);
+      return new Promise(() => undefined);
+    });
+    await expect(failed).rejects.toBe(reason);
+    expect(coordinator.requests).toHaveLength(0);
   });
 
   test('ends branches that were not sent yet, and tries that are under way', async () => {
