@@ -84,7 +84,7 @@ function pages(store: () => OpenStore): void {
       gids.map((gid, i) => beginning(term, gid, { startedAtMs: startMs + Math.floor(i / 40) })),
     );
     const seen: IndexRow[] = [];
-    for (;;) {
+    while (seen.length <= gids.length) {
       const last = seen.at(-1);
       const before = last && { startedAtMs: last.startedAtMs, gid: last.gid };
       const page = await log.search(before ? { limit: 17, before } : { limit: 17 });
