@@ -10,6 +10,7 @@ import {
   asking,
   type BarrierStore,
   barrierConformance,
+  concurrency,
   effectsOf,
   effectTable,
 } from './barrier.ts';
@@ -17,12 +18,14 @@ import {
 await describeOn('mysql', (server) => {
   describe('barrier: mysql2 Pool', () => {
     barrierConformance(() => openMysql2(server));
+    concurrency(() => openMysql2(server));
     lostConnection(() => openMysql2(server));
     swallowedDeadlock(() => openMysql2(server));
   });
 
   describe('barrier: Kysely over mysql2', () => {
     barrierConformance(() => openKysely(server));
+    concurrency(() => openKysely(server));
     lostConnection(() => openKysely(server));
     swallowedDeadlock(() => openKysely(server));
   });
@@ -67,7 +70,7 @@ function swallowedDeadlock(open: () => Promise<BarrierStore>): void {
           arrivals += 1;
           if (arrivals === 2) bothHold.resolve();
           await bothHold.promise;
-          await lock(trx, 3 - mine).catch(() => undefined);
+          return lock(trx, 3 - mine).catch(() => []);
         },
       })('try', 'deadlock', mine),
     );

@@ -9,6 +9,7 @@ import {
   asking,
   type BarrierStore,
   barrierConformance,
+  concurrency,
   effectsOf,
   effectTable,
 } from './barrier.ts';
@@ -16,6 +17,7 @@ import {
 await describeOn('postgres', (server) => {
   describe('barrier: pg Pool', () => {
     barrierConformance(() => openPg(server));
+    concurrency(() => openPg(server));
     lostConnection(server, openPg);
 
     it('answers unknown when a handler swallows the error of a statement', async () => {
@@ -23,7 +25,7 @@ await describeOn('postgres', (server) => {
       const ask = asking({
         ...store,
         execute: (trx, sql) =>
-          store.execute(trx, sql.replace('into effect', 'into nowhere')).catch(() => undefined),
+          store.execute(trx, sql.replace('into effect', 'into nowhere')).catch(() => []),
       });
       expect(await ask('try', 'swallowed')).toMatchObject({
         outcome: 'unknown',
@@ -36,6 +38,7 @@ await describeOn('postgres', (server) => {
 
   describe('barrier: Kysely over pg', () => {
     barrierConformance(() => openKysely(server));
+    concurrency(() => openKysely(server));
     lostConnection(server, openKysely);
 
     it('answers unknown when a handler swallows the error of a statement', async () => {
@@ -43,7 +46,7 @@ await describeOn('postgres', (server) => {
       const ask = asking({
         ...store,
         execute: (trx, sql) =>
-          store.execute(trx, sql.replace('into effect', 'into nowhere')).catch(() => undefined),
+          store.execute(trx, sql.replace('into effect', 'into nowhere')).catch(() => []),
       });
       expect((await ask('try', 'swallowed')).outcome).toBe('unknown');
       expect(await store.query('select 1 from settle_barrier')).toEqual([]);

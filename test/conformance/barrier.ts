@@ -12,14 +12,17 @@ import type { Call, CallAnswer, Json, Operation } from '../../client-sdk/protoco
 import { afterWork, type Gate, gate } from '../support/gate.ts';
 import { barrierInterleavings } from './barrier-interleavings.ts';
 
+/** Rows by column name. */
+export type Rows = readonly Readonly<Record<string, unknown>>[];
+
 /** A participant's database, opened by one of the adapters. */
 export interface BarrierStore {
   /** As a user would give it to `settle.tcc`. */
   readonly db: Database;
-  /** Runs SQL in a handler's transaction. */
-  execute(trx: unknown, sql: string): Promise<unknown>;
+  /** Runs SQL in a handler's transaction. The rows are those of a select. */
+  execute(trx: unknown, sql: string): Promise<Rows>;
   /** Runs SQL outside of any transaction, on a connection of its own where there are several. */
-  query(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  query(sql: string): Promise<Rows>;
   /**
    * Resolves when a local transaction waits for another one inside the database; at once where
    * transactions queue in front of it (SQLite).
@@ -265,6 +268,52 @@ function failures(store: () => BarrierStore): void {
     } finally {
       await store().query('alter table kept rename to settle_barrier');
     }
+  });
+}
+
+/** For databases with several connections: who waits for whom, and what an open transaction sees. */
+export function concurrency(open: () => Promise<BarrierStore>): void {
+  it('does not let the neighbours of an open duplicate wait', async () => {
+    const store = await open();
+    const held = gate();
+    const ask = asking(store);
+    await ask('try', 'neighbour', 3);
+    const duplicate = asking(store, undefined, afterWork(barrierOf(store.db), held));
+    const second = duplicate('try', 'neighbour', 3);
+    await held.entered;
+    for (const branchId of [1, 2, 4]) expect(await ask('try', 'neighbour', branchId)).toEqual(done);
+    expect(await ask('confirm', 'neighbour', 3)).toEqual(done);
+    held.open();
+    expect(await second).toEqual(done);
+    await store.close();
+  });
+
+  it('runs handlers under READ COMMITTED, whatever the default of the server', async () => {
+    const store = await open();
+    const counts: unknown[] = [];
+    const reader = tccMethod<Database>('m', {
+      db: store.db,
+      async try(trx) {
+        for (const gid of ['seen-1', 'seen-2']) {
+          const [row] = await store.execute(trx, 'select count(*) as n from effect');
+          counts.push(Number(row?.['n']));
+          await store.query(`insert into effect values ('${gid}', 1, 'try')`);
+        }
+        return null;
+      },
+      confirm: () => undefined,
+      cancel: () => undefined,
+    });
+    const call = {
+      gid: 'fresh',
+      branchId: 1,
+      operation: 'try',
+      method: 'm',
+      payload: null,
+    } as const;
+    expect(await reader.handle(call)).toEqual(done);
+    expect(counts).toEqual([0, 1]);
+    await store.close();
   });
 }
 

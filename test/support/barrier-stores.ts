@@ -2,9 +2,7 @@
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Pool as MysqlPool, PoolConnection } from 'mysql2/promise';
 import type { Pool as PgPool, PoolClient } from 'pg';
-import type { BarrierStore } from '../conformance/barrier.ts';
-
-type Rows = readonly Readonly<Record<string, unknown>>[];
+import type { BarrierStore, Rows } from '../conformance/barrier.ts';
 
 /** A store over Kysely. Handlers' transactions are told by their shape: the suite knows none. */
 export function kyselyStore(db: Kysely<unknown>, waiterSeen: () => Promise<void>): BarrierStore {
@@ -25,7 +23,7 @@ export function kyselyStore(db: Kysely<unknown>, waiterSeen: () => Promise<void>
 export function pgStore(pool: PgPool): BarrierStore {
   return {
     db: pool,
-    execute: (trx, sql) => (trx as PoolClient).query(sql),
+    execute: async (trx, sql) => (await (trx as PoolClient).query(sql)).rows,
     query: async (sql) => (await pool.query(sql)).rows,
     waiterSeen: pgWaiterSeen(pool),
     close: () => pool.end(),
@@ -34,13 +32,14 @@ export function pgStore(pool: PgPool): BarrierStore {
 
 /** A store over a plain mysql2/promise Pool. */
 export function mysqlStore(pool: MysqlPool): BarrierStore {
+  const run = async (on: MysqlPool | PoolConnection, sql: string) => {
+    const [rows] = await on.query(sql);
+    return rows as Rows;
+  };
   return {
     db: pool,
-    execute: (trx, sql) => (trx as PoolConnection).query(sql),
-    query: async (sql) => {
-      const [rows] = await pool.query(sql);
-      return rows as Rows;
-    },
+    execute: (trx, sql) => run(trx as PoolConnection, sql),
+    query: (sql) => run(pool, sql),
     waiterSeen: mysqlWaiterSeen(pool),
     close: () => pool.end(),
   };

@@ -122,8 +122,7 @@ export function kyselyBarrier(
 
 function begin(db: KyselyLike, dialect: Dialect): KyselyTransactionBuilder {
   const builder = db.transaction();
-  // READ COMMITTED, whatever the server's default is: under MySQL's REPEATABLE READ a duplicate
-  // insert locks the gap before the row, and neighbouring branches would wait for each other.
+  // READ COMMITTED, whatever the server's default is; the reasons are in `mysql2.ts`.
   // SQLite is serializable always and would not know the setting.
   return dialect === 'sqlite' ? builder : builder.setIsolationLevel('read committed');
 }

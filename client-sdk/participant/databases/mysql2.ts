@@ -4,13 +4,13 @@
  * no transaction open, or not at all.
  *
  * Traps that the statements below avoid:
- * - Under REPEATABLE READ a duplicate insert takes a next-key lock, which also locks the gap before
- *   the row: the branches of one gid are neighbours and would wait for each other or deadlock.
- *   READ COMMITTED locks the row only. (It needs binlog_format ROW or MIXED, the defaults.)
- * - A locking read of a missing row locks a gap, too, and two of them deadlock on their inserts: so
- *   the insert comes first and rows are read without a lock.
- * - Under REPEATABLE READ a plain read shows the snapshot of the first read. Under READ COMMITTED
- *   each read is fresh, so it sees the row that the insert has just waited for.
+ * - A locking read of a missing row locks a gap under REPEATABLE READ, and two of them deadlock on
+ *   their inserts: so the insert comes first and rows are read without a lock. A duplicate insert
+ *   on a primary key locks its record only (seen on MariaDB 10.11): neighbours don't wait.
+ * - READ COMMITTED is set for each local transaction, one round trip: each read is then fresh, so it
+ *   sees the row that the insert has just waited for whatever was read before, handlers don't lock
+ *   gaps with a `select … for update` that finds nothing, and all databases behave alike. (It needs
+ *   binlog_format ROW or MIXED, the defaults.)
  * - When an inserter rolls back while two others wait, both get a shared lock and both want the
  *   exclusive one: InnoDB ends one of them. That is answered `unknown` and asked again.
  * - `insert ignore` would also shorten a value that is too long: every part of the key is checked
