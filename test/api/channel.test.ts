@@ -125,6 +125,13 @@ describe('frames', () => {
     expect(reason).not.toContain('    at ');
   });
 
+  test('end with the first message that is wrong: what follows is not taken', async () => {
+    const client = await (await serve()).client().hello();
+    client.send(helloOf({ service: 'hotel' }), request(1), helloOf());
+    expect(await client.closed).toMatchObject({ code: 4400 });
+    expect(client.messages.all).toHaveLength(1);
+  });
+
   test('that are not text end the connection', async () => {
     const client = await (await serve()).client().hello();
     client.socket.send(Buffer.from('[]'));
@@ -496,6 +503,20 @@ describe('the endpoint', () => {
     await Promise.all([server.endpoint.close(), server.endpoint.close()]);
     expect(await client.closed).toEqual({ code: 4503, reason: 'stopping' });
     expect(server.endpoint.connections()).toBe(0);
+  });
+
+  test('sends what was answered in the same tick before it closes', async () => {
+    const coordinator: Partial<Coordinator> = {
+      begin: ({ gid }, answered) => {
+        answered({ ok: true, body: stateOf(gid) });
+        void server.endpoint.close();
+      },
+    };
+    const server = await serve({ coordinator });
+    const client = await server.client().hello();
+    client.send(request(1));
+    expect(await client.closed).toMatchObject({ code: 4503 });
+    expect(client.answerTo(1)?.kind).toBe('reply');
   });
 
   test('closes though a client never says goodbye', async () => {

@@ -193,6 +193,30 @@ describe('the channel transport by itself', () => {
     expect(large.seen).toHaveLength(5);
   });
 
+  test('an instance that is busy is passed over while another is not', async () => {
+    const busy = await connect(line, { instance: 'busy' });
+    const free = await connect(line, { instance: 'free' });
+    free.behave({ outcome: 'done', result: 'free' });
+    const kept = ask();
+    expect(await ask()).toHaveProperty('result', 'free');
+    for (let i = 0; i < 10; i += 1) expect(await ask()).toHaveProperty('result', 'free');
+    busy.behave({ outcome: 'done', result: 'busy' });
+    expect(await kept).toHaveProperty('result', 'busy');
+  });
+
+  test('a free place is no place for a method that the instance does not offer', async () => {
+    const debits = await connect(line, { instance: '1', methods: ['debit'] });
+    const credits = await connect(line, { instance: '2', methods: ['credit'], callsMax: 1 });
+    const credit = { service: 'bank', method: 'credit' };
+    const answers = [ask(credit), ask(credit)];
+    await credits.arrived(1);
+    debits.behave({ outcome: 'done', result: null });
+    await ask();
+    expect(debits.seen).toHaveLength(1);
+    credits.behave({ outcome: 'done', result: null });
+    await Promise.all(answers);
+  });
+
   test('only instances that offer the method are asked', async () => {
     const debits = await connect(line, { instance: '1', methods: ['debit'] });
     const credits = await connect(line, { instance: '2', methods: ['credit'] });
@@ -242,6 +266,7 @@ describe('the channel transport by itself', () => {
     for (const answer of unasked)
       expect(answer).toHaveProperty('error', expect.stringMatching(/not connected/));
     expect(line.transport.participants()).toEqual([]);
+    expect(await ask()).toHaveProperty('error', expect.stringMatching(/not connected/));
   });
 
   test('calls that waited for a dead instance go to the one that is left', async () => {

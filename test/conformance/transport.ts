@@ -306,6 +306,25 @@ function bounding(harnessOf: () => TransportHarness, askerOf: () => Asker, ask: 
     expect(participant.seen.map(({ branchId }) => branchId)).not.toContain(99);
   });
 
+  test('what timed out in the queue leaves its place to others', async () => {
+    const { participant, atOnce, queuedMax, advance } = harnessOf();
+    const { participant: address } = participant;
+    participant.behave({ outcome: 'silent' });
+    const asked = Array.from({ length: atOnce }, () => ask());
+    await participant.arrived(atOnce);
+    for (let round = 0; round < 2; round += 1) {
+      const waiting = Array.from({ length: queuedMax }, () => {
+        return askerOf().ask(address, callOf(address), 1_000);
+      });
+      await advance(1_100);
+      for (const answer of await Promise.all(waiting)) {
+        expect(answer).toHaveProperty('error', expect.stringContaining('1000 ms'));
+      }
+    }
+    participant.behave({ outcome: 'done', result: null });
+    await Promise.all(asked);
+  });
+
   test('a participant that says nothing, with a full queue, slows no other', async () => {
     const { participant, other, atOnce, queuedMax } = harnessOf();
     participant.behave({ outcome: 'silent' });
