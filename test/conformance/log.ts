@@ -454,7 +454,9 @@ function closing(store: () => OpenStore, isDurable: boolean): void {
     expect(found).toEqual(expect.arrayContaining(appended));
   });
 
-  it.runIf(isDurable)('has everything after every handle was closed', async () => {
+  if (!isDurable) return;
+
+  it('has everything after every handle was closed', async () => {
     const { log, term, another } = store();
     const batch = gidsOf('d', 100).map((gid) => beginning(term, gid));
     await log.append(term, batch);
