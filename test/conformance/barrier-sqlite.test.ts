@@ -2,7 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CompiledQuery, Kysely, SqliteDialect } from 'kysely';
+import {
+  CamelCasePlugin,
+  CompiledQuery,
+  Kysely,
+  ParseJSONResultsPlugin,
+  SqliteDialect,
+} from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { createBarrierTable } from '../../client-sdk/participant/create-barrier-table.ts';
 import { barrierOf } from '../../client-sdk/participant/databases/detect.ts';
@@ -22,7 +28,7 @@ async function openStore() {
     await store.close();
     await rm(folder, { recursive: true });
   };
-  return { ...store, close, path };
+  return { ...store, close, path, kysely: db };
 }
 
 describe('barrier: Kysely over node:sqlite', () => {
@@ -47,6 +53,18 @@ describe('barrier: Kysely over node:sqlite', () => {
     expect((await tries('try', 'busy')).outcome).toBe('refused');
     expect(await effectsOf(store, 'busy')).toBe('');
     await other.destroy();
+    await store.close();
+  });
+
+  it('works beside plugins that rename columns and parse texts', async () => {
+    const store = await openStore();
+    const db = store.kysely
+      .withPlugin(new CamelCasePlugin())
+      .withPlugin(new ParseJSONResultsPlugin());
+    const ask = asking({ ...store, db }, () => ({ seat: '1A' }));
+    for (const _ of [1, 2]) {
+      expect(await ask('try', 'plugins')).toEqual({ outcome: 'done', result: { seat: '1A' } });
+    }
     await store.close();
   });
 });
