@@ -47,7 +47,7 @@ export interface Requests {
   problem(id: number, problem: Problem): void;
   /** How many wait for an answer. */
   readonly pending: number;
-  /** Rejects all that wait, and all that come later. */
+  /** Rejects all that wait, and all that come later; for after the last connection. */
   end(): void;
 }
 
@@ -234,7 +234,6 @@ export function createRequests(onIdle: () => void): Requests {
     },
     end() {
       isEnded = true;
-      for (const entry of [...sent.values()]) entry.isPerhapsTaken = true;
       for (const entry of [...all]) fail(entry, expired(entry, 'this client was closed'));
     },
   };

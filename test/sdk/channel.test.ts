@@ -175,10 +175,22 @@ describe('when the time is over', () => {
     });
     await settleErrorOf(settle.get('a'), 'UNKNOWN');
     const second = settle.get('b');
-    await new Promise(setImmediate);
+    await coordinator.roundTrip();
     expect(coordinator.of('get')).toHaveLength(1);
     first?.usual();
     expect((await second).gid).toBe('b');
+  });
+
+  test('that place is free again over the next connection', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    coordinator.requestsMax = 1;
+    await using settle = await connectTo(coordinator, { requestTimeoutMs: 500 });
+    const abort = new AbortController();
+    const saga = settle.saga('trip').step('one', { participant: { url: 'http://x/' } });
+    coordinator.next('submit', () => abort.abort(new Error('enough')));
+    await expect(settle.run(saga, null, { signal: abort.signal })).rejects.toThrow('enough');
+    coordinator.cut();
+    expect((await settle.get('b')).gid).toBe('b');
   });
 });
 
@@ -271,6 +283,23 @@ describe('methods and calls', () => {
     coordinator.cut();
     await coordinator.until(() => coordinator.hellos.length === 3);
     expect(coordinator.hellos[2]?.methods).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a method defined between hello and welcome is told, too', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator);
+    const held = Promise.withResolvers<() => void>();
+    coordinator.greet = (_hello, welcome) => held.resolve(welcome);
+    coordinator.cut();
+    const welcomeBack = await held.promise;
+    coordinator.greet = (_hello, welcome) => welcome();
+    settle.tcc('late', { try: () => 1, ...idle });
+    await coordinator.until(() => coordinator.hellos.length === 3);
+    expect(coordinator.hellos[2]?.methods).toEqual(['late']);
+    expect(coordinator.connections).toBe(2);
+    welcomeBack();
+    await settle.ready();
+    expect(settle.isConnected).toBe(true);
   });
 
   test('a call is answered by its method', async () => {

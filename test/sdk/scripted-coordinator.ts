@@ -123,6 +123,15 @@ export class ScriptedCoordinator implements AsyncDisposable {
     this.#socket?.send(text);
   }
 
+  /** Resolves when everything that the client has sent by now is here: its pong comes after it. */
+  async roundTrip(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === null) return;
+    const pong = once(socket, 'pong');
+    socket.ping();
+    await pong;
+  }
+
   ping(): void {
     this.#socket?.ping();
   }

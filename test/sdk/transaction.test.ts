@@ -461,6 +461,30 @@ describe('abort', () => {
     });
   });
 
+  test('while the begin is under way rolls back what came of it', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator);
+    const { credit } = methods(settle);
+    const abort = new AbortController();
+    let begin: Asked | undefined;
+    coordinator.next('begin', (asked) => {
+      begin = asked;
+    });
+    const { ran, hook } = hookLog();
+    const failed = settle.transaction({ signal: abort.signal }, (tx) => {
+      tx.afterRollback(hook('rollback'));
+      return credit(1);
+    });
+    await coordinator.until(() => begin !== undefined);
+    abort.abort(new Error('enough'));
+    await coordinator.roundTrip();
+    expect(coordinator.verbs).toEqual(['begin']);
+    begin?.usual();
+    await expect(failed).rejects.toThrow('enough');
+    expect(coordinator.verbs).toEqual(['begin', 'decide']);
+    expect(ran).toEqual(['rollback']);
+  });
+
   test('is heard even when the callback does it at once', async () => {
     await using coordinator = await ScriptedCoordinator.start();
     await using settle = await connectTo(coordinator);
