@@ -23,8 +23,10 @@ export interface CallState {
   /** `answered`: done, and the record of it is on its way. */
   state: 'flying' | 'waiting' | 'answered';
   attempts: number;
-  readonly sinceMs: EpochMs;
+  /** On the monotonic clock. */
+  readonly sinceMs: number;
   lastError: string | null;
+  /** By the wall clock, to be shown. */
   nextAtMs: EpochMs | null;
   timer: Timer | null;
 }
@@ -95,7 +97,7 @@ export function createCalls(ports: CallsPorts): Calls {
     }
     for (const effect of owed) {
       if (calls.has(effect.key)) continue;
-      const call = newCall(effect, clock.nowMs());
+      const call = newCall(effect, clock.monotonicMs());
       calls.set(effect.key, call);
       start(mailbox, call);
     }
@@ -170,11 +172,10 @@ export function createCalls(ports: CallsPorts): Calls {
 
   function waitFor(mailbox: Mailbox, call: CallState, delayMs: number): void {
     stopWaiting(call);
-    const dueMs = clock.nowMs() + delayMs;
     call.state = 'waiting';
-    call.nextAtMs = dueMs;
+    call.nextAtMs = clock.nowMs() + delayMs;
     if (isResting) return;
-    call.timer = timers.at(dueMs, () => start(mailbox, call));
+    call.timer = timers.after(delayMs, () => start(mailbox, call));
     waiting.set(call, { mailbox, call });
   }
 
@@ -187,7 +188,7 @@ export function createCalls(ports: CallsPorts): Calls {
   function raiseIfLate(mailbox: Mailbox, call: CallState): void {
     const isLate =
       call.attempts >= options.attentionAfterAttempts ||
-      clock.nowMs() - call.sinceMs >= options.attentionAfterMs;
+      clock.monotonicMs() - call.sinceMs >= options.attentionAfterMs;
     // Raised at every attempt from now on: the core keeps one attention at a time, and when that one
     // is solved this one must not have been forgotten.
     if (!isLate) return;
@@ -204,7 +205,8 @@ export function createCalls(ports: CallsPorts): Calls {
     const spreadMs = (woken.length / engineLimits.wakePerSecond) * 1000;
     for (const { mailbox, call } of woken) {
       const delayMs = Math.ceil(random.next() * spreadMs);
-      if ((call.nextAtMs ?? 0) > clock.nowMs() + delayMs) waitFor(mailbox, call, delayMs);
+      const dueMs = clock.monotonicMs() + delayMs;
+      if (call.timer !== null && call.timer.dueMs > dueMs) waitFor(mailbox, call, delayMs);
     }
   }
 
@@ -223,12 +225,12 @@ function isWorthWaiting(mailbox: Mailbox): boolean {
   return false;
 }
 
-function newCall(effect: Effect, nowMs: EpochMs): CallState {
+function newCall(effect: Effect, sinceMs: number): CallState {
   return {
     effect,
     state: 'flying',
     attempts: 0,
-    sinceMs: nowMs,
+    sinceMs,
     lastError: null,
     nextAtMs: null,
     timer: null,

@@ -10,7 +10,7 @@ import type { Term, TransactionLog } from '../log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import { createAdmission } from './admission.ts';
-import { type Calls, createCalls, type Happening } from './calls.ts';
+import { createCalls, type Happening } from './calls.ts';
 import type { Coordinator, EngineStats } from './coordinator.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
@@ -20,7 +20,7 @@ import { createPost, type Mailbox, notify, type Post } from './mailbox.ts';
 import { createRegistry } from './registry.ts';
 import { createRequests } from './requests.ts';
 import { createTally } from './tally.ts';
-import { createTimers, type Timers } from './timers.ts';
+import { createTimers } from './timers.ts';
 
 /** What the engine needs of the impure world. */
 export interface EnginePorts {
@@ -77,8 +77,7 @@ export function createEngine(ports: EnginePorts): Engine {
   const state = () => life.state;
   const admission = createAdmission({ state, mailboxes, commit, transports, options });
   const listing = createListing({ log, loadedTx: (gid) => mailboxes.get(gid)?.tx ?? null });
-  const nowMs = () => clock.nowMs();
-  const desk = { admission, registry, post, calls, timers, tally, options, nowMs, stamp };
+  const desk = { admission, registry, post, calls, timers, tally, options, stamp };
 
   function fenced(): void {
     life.state = 'fenced';
@@ -89,14 +88,32 @@ export function createEngine(ports: EnginePorts): Engine {
     ports.onFenced();
   }
 
+  /** Brings timers and calls in line with the state, and tells those who wait. */
+  function resumed(mailbox: Mailbox): void {
+    const { tx } = mailbox;
+    if (tx === null) return;
+    if (tx.phase !== 'active' && mailbox.deadline !== null) {
+      timers.cancel(mailbox.deadline);
+      mailbox.deadline = null;
+    }
+    if (tx.phase === 'active' && tx.deadlineAtMs !== null && mailbox.deadline === null) {
+      const delayMs = Math.max(0, tx.deadlineAtMs - clock.nowMs());
+      mailbox.deadline = timers.after(delayMs, () => {
+        mailbox.deadline = null;
+        happen(mailbox, { kind: 'deadline' });
+      });
+    }
+    calls.sync(mailbox);
+    notify(mailbox);
+  }
+
   async function start(node: string, address: string): Promise<Term> {
     const term = await log.takeOver(node, address, clock.nowMs());
     life.term = term;
     life.commit = createGroupCommit({ clock, random, log, term, onFenced: fenced });
-    const resumed = (mailbox: Mailbox) => resume(mailbox, timers, calls, happen);
     life.post = createPost({
       commit: life.commit,
-      nowMs,
+      clock,
       resumed,
       changed(mailbox: Mailbox, before: Transaction | null) {
         if (mailbox.tx !== null) tally.changed(before, mailbox.tx);
@@ -129,7 +146,7 @@ export function createEngine(ports: EnginePorts): Engine {
     life.state = 'stopping';
     calls.rest();
     return new Promise((resolve) => {
-      drain(clock.nowMs() + graceMs, () => {
+      drain(clock.monotonicMs() + graceMs, () => {
         // Who still waits for an end hears where it is now.
         for (const mailbox of [...mailboxes.values()]) notify(mailbox, true);
         if (life.state === 'stopping') life.state = 'stopped';
@@ -143,7 +160,7 @@ export function createEngine(ports: EnginePorts): Engine {
   /** Calls `then` when nothing is under way any more, or when the time is over. */
   function drain(endMs: number, then: () => void): void {
     const isDrained = (life.commit?.pendingRows() ?? 0) === 0 && calls.inFlight() === 0;
-    if (isDrained || clock.nowMs() >= endMs || life.state !== 'stopping') return then();
+    if (isDrained || clock.monotonicMs() >= endMs || life.state !== 'stopping') return then();
     clock.after(engineLimits.drainPollMs, () => drain(endMs, then));
   }
 
@@ -173,27 +190,4 @@ export function createEngine(ports: EnginePorts): Engine {
     stop,
     participantReady: calls.wake,
   };
-}
-
-/** Brings timers and calls in line with the state, and tells those who wait. */
-function resume(
-  mailbox: Mailbox,
-  timers: Timers,
-  calls: Calls,
-  happen: (mailbox: Mailbox, body: Happening) => void,
-): void {
-  const { tx } = mailbox;
-  if (tx === null) return;
-  if (tx.phase !== 'active' && mailbox.deadline !== null) {
-    timers.cancel(mailbox.deadline);
-    mailbox.deadline = null;
-  }
-  if (tx.phase === 'active' && tx.deadlineAtMs !== null && mailbox.deadline === null) {
-    mailbox.deadline = timers.at(tx.deadlineAtMs, () => {
-      mailbox.deadline = null;
-      happen(mailbox, { kind: 'deadline' });
-    });
-  }
-  calls.sync(mailbox);
-  notify(mailbox);
 }

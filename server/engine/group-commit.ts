@@ -21,7 +21,7 @@ export interface PendingRow {
   index: IndexRow | null;
   /** `waited`: lazy, but an answer waits for it, so an idle log writes it at once. */
   urgency: 'urgent' | 'waited' | 'lazy';
-  /** Since when it waits. */
+  /** Since when it waits, on the monotonic clock. */
   readonly sinceMs: number;
   /** Called when it goes into flight: nothing may join it any more. */
   departed(): void;
@@ -189,7 +189,7 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
         break;
       }
     }
-    return Number.isFinite(sinceMs) ? Math.max(0, clock.nowMs() - sinceMs) : 0;
+    return Number.isFinite(sinceMs) ? Math.max(0, clock.monotonicMs() - sinceMs) : 0;
   }
 
   return {

@@ -9,6 +9,7 @@ import type { OperationResult, TxEvent } from '../core/event.ts';
 import { type Reply, type Step, step } from '../core/step.ts';
 import type { Transaction } from '../core/transaction.ts';
 import { shardOf } from '../log/log.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { CallState } from './calls.ts';
 import { indexRow, type Replayed } from './codec.ts';
 import type { GroupCommit, PendingRow } from './group-commit.ts';
@@ -54,7 +55,7 @@ interface MailRow extends PendingRow {
 /** What mailboxes need of the engine. */
 export interface MailboxPorts {
   readonly commit: GroupCommit;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   /** State has changed and its effects may go out: sync calls, timers, counters. */
   readonly changed: (mailbox: Mailbox, before: Transaction | null) => void;
   /** State was read back from the log: everything it owes goes out. */
@@ -166,15 +167,14 @@ export function createPost(ports: MailboxPorts): Post {
 
   function openRow(mailbox: Mailbox): OpenRow {
     mailbox.lastSeq += 1;
-    const atMs = ports.nowMs();
     const row: OpenRow = {
       gid: mailbox.gid,
       seq: mailbox.lastSeq,
       shard: mailbox.shard,
       records: [],
       tasks: [],
-      atMs,
-      sinceMs: atMs,
+      atMs: ports.clock.nowMs(),
+      sinceMs: ports.clock.monotonicMs(),
       index: null,
       urgency: 'lazy',
       hasDecision: false,

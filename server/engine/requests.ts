@@ -26,7 +26,6 @@ export interface RequestPorts {
   readonly timers: Timers;
   readonly tally: Tally;
   readonly options: EngineOptions;
-  readonly nowMs: () => number;
   readonly stamp: () => Pick<TxEvent, 'atMs' | 'epoch'>;
 }
 
@@ -41,9 +40,9 @@ const showIds: Wish = { want: 'shown', waitMs: 0, showsIds: true };
 
 /** The request half of {@link Coordinator}. */
 export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 'stats'> {
-  const { admission, registry, calls, timers, tally, options, nowMs, stamp } = ports;
+  const { admission, registry, calls, timers, tally, options, stamp } = ports;
 
-  const patience = (waitMs: number) => ({ timers, dueMs: nowMs() + waitMs });
+  const patience = (waitMs: number) => ({ timers, waitMs });
 
   function enter(
     mailbox: Mailbox,

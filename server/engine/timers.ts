@@ -2,12 +2,12 @@
  * All timers of the engine: a binary heap with one port timer armed for the earliest. Deadlines,
  * retries and waits come and go by the ten thousand, so adding and cancelling cost O(log n).
  */
-import type { EpochMs } from '../../client-sdk/protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 /** One timer; give it back to cancel it. */
 export interface Timer {
-  readonly dueMs: EpochMs;
+  /** On the monotonic clock. */
+  readonly dueMs: number;
   readonly fire: () => void;
   /** Position in the heap; -1 when it has fired or was cancelled. */
   slot: number;
@@ -15,8 +15,8 @@ export interface Timer {
 
 /** All timers of one engine. */
 export interface Timers {
-  /** Fires once, at or soon after `dueMs` of the wall clock. */
-  at(dueMs: EpochMs, fire: () => void): Timer;
+  /** Fires once, `delayMs` from now or soon after, whatever the wall clock does meanwhile. */
+  after(delayMs: number, fire: () => void): Timer;
   /** Safe to repeat and after it has fired. */
   cancel(timer: Timer): void;
   /** How many are waiting. */
@@ -24,9 +24,6 @@ export interface Timers {
   /** Drops them all. */
   clear(): void;
 }
-
-/** How far ahead the port timer is armed at most: a wall clock that jumps is noticed within this time. */
-const armMsMax = 1_000;
 
 /** No timers yet; the clock is armed when there are. */
 export function createTimers(clock: Clock): Timers {
@@ -39,13 +36,13 @@ export function createTimers(clock: Clock): Timers {
     if (first === undefined || first.dueMs >= armedForMs) return;
     disarm?.();
     armedForMs = first.dueMs;
-    disarm = clock.after(Math.min(Math.max(first.dueMs - clock.nowMs(), 0), armMsMax), fireDue);
+    disarm = clock.after(Math.max(first.dueMs - clock.monotonicMs(), 0), fireDue);
   }
 
   function fireDue(): void {
     disarm = null;
     armedForMs = Number.POSITIVE_INFINITY;
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     for (let first = heap[0]; first !== undefined && first.dueMs <= nowMs; first = heap[0]) {
       remove(heap, first);
       first.fire();
@@ -54,7 +51,8 @@ export function createTimers(clock: Clock): Timers {
   }
 
   return {
-    at(dueMs, fire) {
+    after(delayMs, fire) {
+      const dueMs = clock.monotonicMs() + delayMs;
       const timer: Timer = { dueMs, fire, slot: heap.length };
       heap.push(timer);
       rise(heap, timer);

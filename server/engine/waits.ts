@@ -2,7 +2,6 @@
  * Answers that are held back: until what they show is durable, and on request until the transaction
  * is decided or completed, or the caller's patience is over.
  */
-import type { EpochMs } from '../../client-sdk/protocol/index.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Timer, Timers } from './timers.ts';
 
@@ -20,11 +19,11 @@ function isReached(mailbox: Mailbox, want: Want): boolean {
   return mailbox.tx.finishedAtMs !== null;
 }
 
-/** Calls `then` once: when the wish is reached, or at `dueMs`; in any case only with durable news. */
+/** Calls `then` once: when the wish is reached, or after `waitMs`; in any case only with durable news. */
 export function holdUntil(
   mailbox: Mailbox,
   want: Want,
-  patience: { readonly timers: Timers; readonly dueMs: EpochMs },
+  patience: { readonly timers: Timers; readonly waitMs: number },
   then: () => void,
 ): void {
   if (isShowable(mailbox) && isReached(mailbox, want)) {
@@ -43,5 +42,5 @@ export function holdUntil(
   };
   mailbox.watchers.add(look);
   if (want === 'shown') return;
-  timer = patience.timers.at(patience.dueMs, () => look(true));
+  timer = patience.timers.after(patience.waitMs, () => look(true));
 }

@@ -5,6 +5,8 @@ import type { EpochMs } from '../../client-sdk/protocol/index.ts';
 export interface Clock {
   /** Wall clock. May jump; only deadlines and timestamps use it. */
   nowMs(): EpochMs;
+  /** Never goes back and never jumps; only differences mean anything. For waits and retries. */
+  monotonicMs(): number;
   /** Calls back once, no earlier than `delayMs` from now. Returns a function that cancels it (safe to repeat). */
   after(delayMs: number, callback: () => void): () => void;
   /** Calls back after the events that are ready now have been taken (end of the tick). */
@@ -15,6 +17,7 @@ export interface Clock {
 export function systemClock(): Clock {
   return {
     nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
     after(delayMs, callback) {
       // Node fires at once beyond 2^31-1 ms; the engine's heap re-arms, so a cap is enough.
       const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2_147_483_647));

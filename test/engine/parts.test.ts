@@ -15,7 +15,7 @@ describe('timers', () => {
     const expected: number[] = [];
     for (let i = 0; i < 2_000; i += 1) {
       const dueMs = Math.floor(random.next() * 10_000);
-      const timer = timers.at(dueMs, () => fired.push(dueMs));
+      const timer = timers.after(dueMs, () => fired.push(dueMs));
       if (random.next() < 0.4) {
         timers.cancel(timer);
         timers.cancel(timer);
@@ -31,10 +31,10 @@ describe('timers', () => {
     const time = createVirtualTime(0);
     const timers = createTimers(time.clock);
     const fired: string[] = [];
-    timers.at(5_000, () => fired.push(`late at ${time.nowMs()}`));
-    timers.at(100, () => {
+    timers.after(5_000, () => fired.push(`late at ${time.nowMs()}`));
+    timers.after(100, () => {
       fired.push(`first at ${time.nowMs()}`);
-      timers.at(150, () => fired.push(`second at ${time.nowMs()}`));
+      timers.after(50, () => fired.push(`second at ${time.nowMs()}`));
     });
     await time.advance(6_000);
     expect(fired).toEqual(['first at 100', 'second at 150', 'late at 5000']);
@@ -43,7 +43,7 @@ describe('timers', () => {
   test('clear drops them all', async () => {
     const time = createVirtualTime(0);
     const timers = createTimers(time.clock);
-    timers.at(10, () => expect.unreachable());
+    timers.after(10, () => expect.unreachable());
     timers.clear();
     await time.advance(100);
     expect(timers.size()).toBe(0);
@@ -86,7 +86,7 @@ function bench(commitsInFlightMax: number) {
     atMs: 0,
     index: null,
     urgency,
-    sinceMs: time.nowMs(),
+    sinceMs: time.clock.monotonicMs(),
     departed: () => fates.push(`${gid} departed`),
     settled: (answer) => fates.push(`${gid} ${answer}`),
   });

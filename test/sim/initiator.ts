@@ -52,37 +52,39 @@ export function createInitiators(parts: InitiatorParts): Initiators {
   ): void {
     const untilMs = world.nowMs() + patienceMs;
     let isOver = false;
-    let isWaiting = false;
+    let current = 0;
     const finish = (answer: Answer<T> | null) => {
       if (isOver) return;
       isOver = true;
       then(answer);
     };
+    // Only the latest attempt goes on; answers to earlier ones still count.
     const attempt = () => {
       if (isOver) return;
       if (world.nowMs() >= untilMs) return finish(null);
+      current += 1;
+      const own = current;
+      const again = () => {
+        if (current === own) attempt();
+      };
       const node = dice.pick(knownNodes());
       const { process } = node;
-      isWaiting = true;
       network.send('initiator', process, () => {
         if (crash.at(process, 'request', [verb], 'before')) return;
         if (node.engine === null) return;
         question(node.engine, (answer) => {
           if (!process.isAlive) return;
           if (crash.at(process, 'request', [verb], 'lostReply')) return;
-          network.send(node.name, self, () => hear(answer));
+          network.send(node.name, self, () => hear(answer, again));
           crash.at(process, 'request', [verb], 'after');
         });
       });
-      world.after(dice.between(50, 3_000), self, () => {
-        if (isWaiting) attempt();
-      });
+      world.after(dice.between(50, 3_000), self, again);
     };
-    const hear = (answer: Answer<T>) => {
+    const hear = (answer: Answer<T>, again: () => void) => {
       if (isOver) return;
       if (answer.ok || !retryable.includes(answer.code)) return finish(answer);
-      isWaiting = false;
-      world.after(dice.between(10, 500), self, attempt);
+      world.after(dice.between(10, 500), self, again);
     };
     attempt();
   }

@@ -128,6 +128,7 @@ export function createWorld(seed: number, onNote: ((text: string) => void) | nul
     after,
     clockOf: (process) => ({
       nowMs: () => nowMs + process.skewMs,
+      monotonicMs: () => nowMs,
       after: (delayMs, fire) => after(delayMs * process.drift, process, fire),
       soon: (fire) => void after(0, process, fire),
     }),

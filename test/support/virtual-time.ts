@@ -59,6 +59,7 @@ export function createVirtualTime(startMs = 1_000_000): VirtualTime {
   return {
     clock: {
       nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
       after(delayMs, callback) {
         const entry = add(nowMs + Math.max(0, delayMs), callback);
         return () => void entries.delete(entry);

@@ -12,6 +12,7 @@ class TornClock implements Clock {
   wallMs = 1_000_000;
   armed: (() => void) | null = null;
   nowMs = (): number => this.wallMs;
+  monotonicMs = (): number => this.wallMs;
   soon = (callback: () => void): void => callback();
   after = (_delayMs: number, callback: () => void): (() => void) => {
     if (this.armed !== null) throw new Error('more than one timer');
