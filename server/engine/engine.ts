@@ -130,15 +130,16 @@ export function createEngine(ports: EnginePorts): Engine {
   /** Takes up all open transactions of the log, while requests are served already. */
   function recover(): void {
     life.state = 'recovering';
-    loader.recover(
-      options.recoveryPerSecond,
-      (gid, replayed) => {
+    loader.recover(options.recoveryPerSecond, {
+      started: registry.recoveryReads,
+      found: (gid, replayed) => {
         if (registry.recovered(gid, replayed)) tally.recovered();
       },
-      () => {
+      finished: () => {
+        registry.recoveryEnds();
         if (life.state === 'recovering') life.state = 'running';
       },
-    );
+    });
   }
 
   function stop(graceMs: number): Promise<void> {

@@ -25,12 +25,18 @@ export type Loaded = (replayed: Replayed | 'unavailable') => void;
 export interface Loader {
   /** Reads one gid; those asked in one tick share one read. `isVital`: repeats until it succeeds. */
   load(gid: Gid, isVital: boolean, loaded: Loaded): void;
-  /** Pages through the open gids; `found` gets each once, `finished` is called at the end. */
-  recover(
-    perSecond: number,
-    found: (gid: Gid, replayed: Replayed) => void,
-    finished: () => void,
-  ): void;
+  /** Pages through the open gids, so many a second. */
+  recover(perSecond: number, recovery: Recovery): void;
+}
+
+/** Who takes up what recovery reads. */
+export interface Recovery {
+  /** A page is about to be read: what ends from now on may still be seen open in it. */
+  readonly started: () => void;
+  /** Each open gid, once. */
+  readonly found: (gid: Gid, replayed: Replayed) => void;
+  /** All pages have been read. */
+  readonly finished: () => void;
 }
 
 interface Wish {
@@ -81,15 +87,12 @@ export function createLoader(ports: LoaderPorts): Loader {
     });
   }
 
-  function recover(
-    perSecond: number,
-    found: (gid: Gid, replayed: Replayed) => void,
-    finished: () => void,
-  ): void {
+  function recover(perSecond: number, { started, found, finished }: Recovery): void {
     const pageSize = Math.min(engineLimits.readGidsMax, Math.max(1, Math.ceil(perSecond / 20)));
     let attempts = 0;
     const page = async (afterGid: Gid): Promise<void> => {
       if (ports.isStopped()) return;
+      started();
       const gids = await log.openGids(afterGid, pageSize);
       const byGid = gids.length === 0 ? new Map() : grouped(await log.read(gids));
       if (ports.isStopped()) return;

@@ -23,8 +23,12 @@ export interface Registry {
   existing(gid: Gid): Mailbox;
   /** For a gid that is expected to be new: the log's compare-and-set tells when it is not. */
   fresh(gid: Gid): Mailbox;
-  /** Takes in what recovery found; false when it is in memory already. */
+  /** Recovery is about to read a page. */
+  recoveryReads(): void;
+  /** Takes in what recovery found; false when it is in memory, or was while the page was read. */
   recovered(gid: Gid, replayed: Replayed): boolean;
+  /** Recovery has read its last page. */
+  recoveryEnds(): void;
   /** Reads a mailbox's state again, until it succeeds. */
   reload(mailbox: Mailbox): void;
   /** Forgets the mailbox if nothing is left to do. */
@@ -37,6 +41,9 @@ export interface Registry {
 export function createRegistry(ports: RegistryPorts): Registry {
   const { loader, timers, isStopped } = ports;
   const mailboxes = new Map<Gid, Mailbox>();
+  // Ended since recovery began to read its page, which may show them open still.
+  const ended = new Set<Gid>();
+  let isRecovering = false;
 
   function open(gid: Gid, state: Mailbox['state'] & ('loading' | 'ready')): Mailbox {
     const mailbox = createMailbox(gid, state);
@@ -59,8 +66,16 @@ export function createRegistry(ports: RegistryPorts): Registry {
     mailboxes,
     existing: (gid) => mailboxes.get(gid) ?? load(open(gid, 'loading')),
     fresh: (gid) => mailboxes.get(gid) ?? open(gid, 'ready'),
+    recoveryReads() {
+      isRecovering = true;
+      ended.clear();
+    },
+    recoveryEnds() {
+      isRecovering = false;
+      ended.clear();
+    },
     recovered(gid, replayed) {
-      if (mailboxes.has(gid)) return false;
+      if (mailboxes.has(gid) || ended.has(gid)) return false;
       ports.post().loaded(open(gid, 'loading'), replayed);
       return true;
     },
@@ -73,6 +88,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       if (!isIdle(mailbox)) return;
       if (mailbox.deadline !== null) timers.cancel(mailbox.deadline);
       if (mailboxes.get(mailbox.gid) === mailbox) mailboxes.delete(mailbox.gid);
+      if (isRecovering) ended.add(mailbox.gid);
     },
     abandon() {
       for (const mailbox of mailboxes.values()) {
