@@ -2,10 +2,7 @@
  * Time-outs of many calls with one timer: a call is put into the slot of the tick at which it is
  * due, and each tick empties one slot. Adding and removing cost one set operation, whatever the
  * time-outs are. The timer is armed only while something waits.
- *
- * Time is counted in ticks, not read off the wall: each tick advances by what the clock says has
- * passed, at least one tick and at most a second, so a wall clock that jumps neither ends calls
- * early nor keeps them for ever.
+ * Time is the monotonic one: a wall clock that jumps neither ends calls early nor keeps them for ever.
  */
 import type { Clock } from '../runtime/clock.ts';
 import { deadlineLimits } from './limits.ts';
@@ -16,15 +13,15 @@ export interface Due {
   dueTick: number;
 }
 
-const { tickMs, tickMsMax } = deadlineLimits;
+const { tickMs } = deadlineLimits;
 
 /** The time-outs of everything that one transport has under way. */
 export class Deadlines<T extends Due> {
   readonly #clock: Clock;
   readonly #expired: (item: T) => void;
   readonly #slots = new Map<number, Set<T>>();
+  /** The last tick whose slot was emptied. */
   #tick = 0;
-  #atMs = 0;
   #disarm: (() => void) | null = null;
 
   /** `expired` is called once for each item whose time is over; it may add and remove items. */
@@ -33,10 +30,14 @@ export class Deadlines<T extends Due> {
     this.#expired = expired;
   }
 
-  /** Starts its time; exact to {@link deadlineLimits.tickMs}. The item must not wait already. */
+  /** Starts its time; it ends up to one tick late. The item must not wait already. */
   add(item: T, timeoutMs: number): void {
-    if (this.#disarm === null) this.#arm(this.#clock.nowMs());
-    item.dueTick = this.#tick + Math.max(1, Math.ceil(timeoutMs / tickMs));
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#disarm === null) {
+      this.#tick = Math.floor(nowMs / tickMs);
+      this.#arm();
+    }
+    item.dueTick = Math.max(this.#tick + 1, Math.ceil((nowMs + timeoutMs) / tickMs));
     const slot = this.#slots.get(item.dueTick);
     if (slot === undefined) this.#slots.set(item.dueTick, new Set<T>().add(item));
     else slot.add(item);
@@ -56,23 +57,19 @@ export class Deadlines<T extends Due> {
     this.#disarm = null;
   }
 
-  #arm(nowMs: number): void {
-    this.#atMs = nowMs;
+  #arm(): void {
     this.#disarm = this.#clock.after(tickMs, () => this.#advance());
   }
 
   #advance(): void {
-    const nowMs = this.#clock.nowMs();
-    const elapsedMs = Math.min(Math.max(nowMs - this.#atMs, tickMs), tickMsMax);
-    const target = this.#tick + Math.floor(elapsedMs / tickMs);
-    // What is short of a whole tick counts next time, unless the clock went astray.
-    const restMs = elapsedMs === nowMs - this.#atMs ? elapsedMs % tickMs : 0;
-    while (this.#tick < target) {
+    const target = Math.floor(this.#clock.monotonicMs() / tickMs);
+    while (this.#tick < target && this.#slots.size > 0) {
       this.#tick += 1;
       this.#empty();
     }
+    this.#tick = target;
     this.#disarm = null;
-    if (this.#slots.size > 0) this.#arm(nowMs - restMs);
+    if (this.#slots.size > 0) this.#arm();
   }
 
   #empty(): void {

@@ -8,8 +8,6 @@ import { limits } from '../../client-sdk/protocol/index.ts';
 export const deadlineLimits = {
   /** Precision of a time-out. Finer only wakes the process more often; calls take seconds. */
   tickMs: 10,
-  /** One tick counts as at most so much, so that a wall clock that jumps ahead ends no call early. */
-  tickMsMax: 1_000,
 } as const;
 
 /** A participant may ask for patience, not for oblivion: longer waits are cut to an hour. */
