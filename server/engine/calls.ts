@@ -20,7 +20,7 @@ import type { Timer, Timers } from './timers.ts';
 /** One owed operation and how it is going. */
 export interface CallState {
   readonly effect: Effect;
-  /** `answered`: done, and the record of it is on its way. */
+  /** `answered`: the record that ends it is on its way. */
   state: 'flying' | 'waiting' | 'answered';
   attempts: number;
   /** On the monotonic clock. */
@@ -154,13 +154,19 @@ export function createCalls(ports: CallsPorts): Calls {
     call.lastError = answer.error.slice(0, limits.detailLengthMax);
     const retryAfterMs = answer.outcome === 'unknown' ? (answer.retryAfterMs ?? 0) : 0;
     const backoff = backoffMs(call.attempts, options.retry, random.next());
-    waitFor(mailbox, call, Math.max(retryAfterMs, backoff));
     // Surely not asked: such an attempt must not count towards a saga's rollback.
     const isCounted = answer.outcome === 'refused' || answer.asked !== false;
     const { outcome } = answer;
     const result = { branchId, operation, outcome, error: call.lastError };
     if (isCounted) deliver(mailbox, [result]);
     else if (mailbox.held.length > 0) deliver(mailbox, []);
+    // The answer may have decided that the operation is owed no more.
+    if (mailbox.calls.get(call.effect.key) !== call) return;
+    if (!isOwed(mailbox, call)) {
+      call.state = 'answered';
+      return;
+    }
+    waitFor(mailbox, call, Math.max(retryAfterMs, backoff));
     raiseIfLate(mailbox, call);
   }
 
@@ -216,6 +222,10 @@ export function createCalls(ports: CallsPorts): Calls {
   }
 
   return { sync, wake, ask, inFlight: () => flying, rest, counters: () => ({ ...counters }) };
+}
+
+function isOwed({ tx }: Mailbox, { effect }: CallState): boolean {
+  return tx !== null && outstanding(tx).some(({ key }) => key === effect.key);
 }
 
 /** Two-phase results wait for the calls still in flight, so that all share one record. */

@@ -196,6 +196,20 @@ describe('a saga', () => {
     expect(late.answer).toMatchObject({ ok: false, code: 'ALREADY_COMMITTED' });
   });
 
+  test('a refused step is not asked again while its rollback is on the way to the log', async () => {
+    const stage = await createStage({ retry: { initialMs: 1, capMs: 1 } });
+    stage.script(() => null);
+    submit(stage);
+    await stage.time.advance(20);
+    stage.mood('unknownLost');
+    await stage.answer({ outcome: 'refused', error: 'full' });
+    await stage.time.advance(2_000);
+    expect(stage.calls.map((call) => call.operation)).toEqual(['run']);
+    stage.mood('well');
+    await stage.time.advance(2_000);
+    expect(stage.calls.map((call) => call.operation)).toEqual(['run', 'undo']);
+  });
+
   test('attempts that reached nobody do not count towards the rollback', async () => {
     const stage = await createStage({ retry: { initialMs: 10, capMs: 50 } });
     stage.script(() => ({ outcome: 'unknown', error: 'not connected', asked: false }));
