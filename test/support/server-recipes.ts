@@ -215,6 +215,8 @@ function mysqldArguments(data: string, port: number): readonly string[] {
 
 async function withPostgres<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
+  // A connection that breaks is reported by the query too; unheard it would end the process.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await work(client);
