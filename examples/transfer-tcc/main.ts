@@ -1,17 +1,20 @@
 /**
- * Purchases by TCC over accounts in PostgreSQL and MariaDB. Starts databases, coordinator, bank and
- * shop, lets the shop buy, and then reads the tables: no cent may be lost, nothing may stay held.
+ * Purchases by TCC over accounts in PostgreSQL and MariaDB. Starts databases, coordinator, bank,
+ * points and shop, lets the shop buy, and then reads the tables: no cent may be lost, nothing may stay held.
  * Exit code 0: it holds. 1: it does not. 2: there is no database server.
  */
 import { join } from 'node:path';
+import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
 import type pg from 'pg';
 import { startCoordinator, startService, temporaryFolder } from '../processes.ts';
 import type { BankSettings } from './bank.ts';
+import type { PointsSettings } from './points.ts';
 import { findDatabases } from './servers.ts';
 import {
   type BankTables,
   createAccounts,
   createOrders,
+  createPoints,
   openPool,
   openShards,
   type Shards,
@@ -42,24 +45,29 @@ if ('advice' in databases) {
   process.exitCode = 2;
 } else {
   await using cleanUp = new AsyncDisposableStack();
-  const { shards: urls, shop: shopUrl, origin } = cleanUp.use(databases);
+  const { shards: urls, shop: shopUrl, points: pointsUrl, origin } = cleanUp.use(databases);
   const shards = openShards(urls);
   const pool = openPool(shopUrl);
-  cleanUp.defer(() => closeAll(shards, pool));
+  const points = createPool(pointsUrl);
+  cleanUp.defer(() => closeAll(shards, pool, points));
   await createAccounts(shards, opening);
   await createOrders(pool);
+  await createPoints(points);
 
   const folder = cleanUp.use(await temporaryFolder());
   const { url } = cleanUp.use(await startCoordinator(folder.path));
   console.log(`Databases: ${origin}. Coordinator: ${url}.\n`);
   const bank: BankSettings = { url, shards: urls };
   cleanUp.use(await startService(join(import.meta.dirname, 'bank.ts'), bank));
-  const shop: ShopSettings = { url, database: shopUrl, purchases };
+  const loyalty: PointsSettings = { url, database: pointsUrl };
+  const loyaltyFile = join(import.meta.dirname, 'points.ts');
+  const { hello } = cleanUp.use(await startService<{ address: string }>(loyaltyFile, loyalty));
+  const shop: ShopSettings = { url, database: shopUrl, points: hello.address, purchases };
   const shopping = await startService(join(import.meta.dirname, 'shop.ts'), shop);
   if ((await shopping.ended) !== 0) throw new Error('the shop ended badly');
 
   await allSettled(url);
-  const isSound = await report(shards, pool);
+  const isSound = await report(shards, pool, points);
   process.exitCode = isSound ? 0 : 1;
 }
 
@@ -72,8 +80,14 @@ async function allSettled(url: string): Promise<void> {
   }
 }
 
+interface Award extends RowDataPacket {
+  readonly account: string;
+  readonly points: number;
+  readonly promised: number;
+}
+
 /** Prints the tables, and whether they are as they must be. */
-async function report(shards: Shards, pool: pg.Pool): Promise<boolean> {
+async function report(shards: Shards, pool: pg.Pool, points: Pool): Promise<boolean> {
   const accounts = await readAccounts(shards);
   console.log('\naccount        before     after   held');
   for (const { id, cents, held } of accounts) {
@@ -88,9 +102,19 @@ async function report(shards: Shards, pool: pg.Pool): Promise<boolean> {
     'select id, state from purchase order by id',
   );
   const states = notes.rows.map(({ id, state }) => `${id} ${state}`).join(', ');
+  const [awards] = await points.query<Award[]>('select * from points order by account');
+  // A try of a purchase that failed may have made a row, or may not have come so far.
+  const awarded = awards
+    .filter(({ points: sum }) => sum !== 0)
+    .map(({ account, points: sum }) => `${account} ${sum}`)
+    .join(', ');
   const isSound =
-    before === after && reserved.length === 0 && notes.rows.every(({ state }) => state === 'paid');
+    before === after &&
+    reserved.length === 0 &&
+    notes.rows.every(({ state }) => state === 'paid') &&
+    awards.every(({ promised }) => promised === 0);
   console.log(`\nmoney before ${euros(before)}, after ${euros(after)}; the shop noted: ${states}`);
+  console.log(`points: ${awarded}`);
   console.log(isSound ? 'Not a cent lost, nothing left held.' : 'THIS MUST NOT BE.');
   return isSound;
 }
@@ -102,9 +126,10 @@ async function readAccounts(shards: Shards): Promise<readonly BankTables['accoun
   return (await Promise.all(all)).flat();
 }
 
-async function closeAll(shards: Shards, pool: pg.Pool): Promise<void> {
+async function closeAll(shards: Shards, pool: pg.Pool, points: Pool): Promise<void> {
   for (const shard of Object.values(shards)) await shard.destroy();
   await pool.end();
+  await points.end();
 }
 
 function euros(cents: number): string {

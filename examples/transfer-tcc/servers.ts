@@ -17,6 +17,7 @@ import type { ShardUrls } from './shards.ts';
 export interface Databases extends AsyncDisposable {
   readonly shards: ShardUrls;
   readonly shop: string;
+  readonly points: string;
   /** For people: where they came from. */
   readonly origin: string;
 }
@@ -44,8 +45,9 @@ export async function findDatabases(others: readonly Source[] = sources): Promis
     const shop = await postgres.newDatabase();
     const [north, south] = [await postgres.newDatabase(), await postgres.newDatabase()];
     const shards = { north, south, west: await mysql.newDatabase() };
+    const points = await mysql.newDatabase();
     const origin = `PostgreSQL (${postgres.source}) and MariaDB or MySQL (${mysql.source})`;
-    return { shards, shop, origin, [Symbol.asyncDispose]: dispose };
+    return { shards, shop, points, origin, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     return { advice: adviceAfter(error) };

@@ -1,11 +1,12 @@
 /**
  * The databases of the example: accounts sharded over two PostgreSQL databases and one of MariaDB
- * (or MySQL), and the shop's own in PostgreSQL. Tables and connections only. The shard of an
+ * (or MySQL), the shop's own in PostgreSQL and the points in MariaDB. Tables and connections only. The shard of an
  * account is in its name: `west/eva` lives in west.
  */
 import { createBarrierTable } from '@settle/client/participant';
 import { Kysely, MysqlDialect, PostgresDialect } from 'kysely';
 import { createPool } from 'mysql2';
+import type { Pool } from 'mysql2/promise';
 import pg from 'pg';
 
 /** The tables of a shard, besides the barrier's. Money is in whole cents. */
@@ -88,5 +89,13 @@ export async function createAccounts(
 /** Creates the shop's table of orders, with its barrier. */
 export async function createOrders(pool: pg.Pool): Promise<void> {
   await pool.query('create table purchase (id text primary key, state text not null)');
+  await createBarrierTable(pool);
+}
+
+/** Creates the table of points, with its barrier. */
+export async function createPoints(pool: Pool): Promise<void> {
+  await pool.query(
+    'create table points (account varchar(64) primary key, points int, promised int)',
+  );
   await createBarrierTable(pool);
 }

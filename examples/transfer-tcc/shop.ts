@@ -3,14 +3,18 @@
  * the shards of the two accounts. It prints what became of each and ends.
  */
 import { connect, SettleError } from '@settle/client';
+import { settleFetch } from '@settle/client/fetch';
 import { ready, serviceSettings } from '../processes.ts';
 import type { Entry } from './bank.ts';
+import type { Award } from './points.ts';
 import { openPool } from './shards.ts';
 
 /** What `main.ts` gives it. */
 export interface ShopSettings {
   readonly url: string;
   readonly database: string;
+  /** Base address of the points service. */
+  readonly points: string;
   readonly purchases: readonly Purchase[];
 }
 
@@ -22,7 +26,7 @@ export interface Purchase {
   readonly cents: number;
 }
 
-const { url, database, purchases } = serviceSettings<ShopSettings>();
+const { url, database, points: pointsAddress, purchases } = serviceSettings<ShopSettings>();
 const pool = openPool(database);
 const settle = await connect({ url, service: 'shop' });
 
@@ -41,6 +45,17 @@ const note = settle.tcc('note', {
 const debit = settle.remote<Entry, null>({ service: 'bank', method: 'debit' });
 const credit = settle.remote<Entry, null>({ service: 'bank', method: 'credit' });
 
+// A service that takes part through an ordinary request: the gid goes along in its headers.
+const call = settleFetch();
+async function promisePoints(award: Award): Promise<void> {
+  const response = await call(`${pointsAddress}/points`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(award),
+  });
+  if (!response.ok) throw new Error(`points answered ${response.status}`);
+}
+
 async function buy(purchase: Purchase): Promise<string> {
   const { id, buyer, seller, cents } = purchase;
   return settle.transaction({ name: 'purchase', labels: { id }, timeout: '10s' }, async (tx) => {
@@ -49,6 +64,7 @@ async function buy(purchase: Purchase): Promise<string> {
       note(purchase),
       debit({ account: buyer, cents }),
       credit({ account: seller, cents }),
+      promisePoints({ account: buyer, points: Math.floor(cents / 100) }),
     ]);
     if (cents === suspicious) throw new Error('this amount is always a fraud');
     return `paid, gid ${tx.gid}`;

@@ -58,6 +58,7 @@ west/eva         50.00     95.50   0.00
 west/fritz      700.00    688.00   0.00
 
 money before 955.00, after 955.00; the shop noted: p-1 paid, p-2 paid, p-3 paid
+points: north/anna 30, south/carla 45, west/fritz 12
 Not a cent lost, nothing left held.`.trimStart();
 
 async function databasesOf(url: string): Promise<unknown> {
