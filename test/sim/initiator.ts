@@ -91,7 +91,9 @@ export function createInitiators(parts: InitiatorParts): Initiators {
 
   /** Initiators know no leader; but once all is calm they have learned who answers. */
   function knownNodes(): readonly Node[] {
-    const running = cluster.nodes.filter((node) => node.engine?.stats().state === 'running');
+    const running = cluster.nodes.filter(
+      (node) => node.process.isAlive && node.engine?.stats().state === 'running',
+    );
     return faults().messageLoss === 0 && running.length === 1 ? running : cluster.nodes;
   }
 

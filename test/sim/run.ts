@@ -130,6 +130,10 @@ async function demandLiveness(living: Living): Promise<void> {
     [...oracles.truth.values()].every((tx) => tx.finishedAtMs !== null) || broken();
   // Slow messages, landings and initiators of the chaos are over after 90 s; then 10 x the longest backoff.
   await world.run(world.nowMs() + 90_000, broken);
+  // An idle coordinator does not notice that its term is over; whoever runs two stops one.
+  for (const node of cluster.nodes) {
+    if (node.engine?.stats().epoch !== living.currentEpoch()) world.kill(node.process);
+  }
   // A deadline was set by the clock of its node, so it may be late by as much as that was off (#14).
   const skewMs = swarm.faults.clockStepPerSecond > 0 ? 4 * 3_600_000 : 0;
   const patienceMs = 10 * swarm.retryCapMs + swarm.timeoutMs + skewMs + 60_000;
