@@ -3,7 +3,7 @@
  * seed gives the same digest.
  */
 import { type Bank, type BankRules, createBank } from './bank.ts';
-import { createCluster } from './cluster.ts';
+import { createCluster, type Node } from './cluster.ts';
 import { createCrashPoints } from './crash.ts';
 import { createInitiators, type Seen } from './initiator.ts';
 import { createNemesis } from './nemesis.ts';
@@ -130,10 +130,13 @@ async function demandLiveness(living: Living): Promise<void> {
     [...oracles.truth.values()].every((tx) => tx.finishedAtMs !== null) || broken();
   // Slow messages, landings and initiators of the chaos are over after 90 s; then 10 x the longest backoff.
   await world.run(world.nowMs() + 90_000, broken);
-  // An idle coordinator does not notice that its term is over; whoever runs two stops one.
-  for (const node of cluster.nodes) {
-    if (node.engine?.stats().epoch !== living.currentEpoch()) world.kill(node.process);
-  }
+  // An idle coordinator does not notice that its term is over; whoever runs two stops one. And the
+  // take-over of a process that died may have landed last: then a supervisor starts another.
+  const holds = (node: Node) =>
+    node.process.isAlive && node.engine?.stats().epoch === living.currentEpoch();
+  for (const node of cluster.nodes) if (!holds(node)) world.kill(node.process);
+  const [first] = cluster.nodes;
+  if (first !== undefined && !cluster.nodes.some(holds)) cluster.startNode(first);
   // A deadline was set by the clock of its node, so it may be late by as much as that was off (#14).
   const skewMs = swarm.faults.clockStepPerSecond > 0 ? 4 * 3_600_000 : 0;
   const patienceMs = 10 * swarm.retryCapMs + swarm.timeoutMs + skewMs + 60_000;
