@@ -69,7 +69,8 @@ export function createEngine(ports: EnginePorts): Engine {
 
   const timers = createTimers(clock);
   const tally = createTally();
-  const loader = createLoader({ clock, random, log, isStopped });
+  const epoch = () => life.term.epoch;
+  const loader = createLoader({ clock, random, log, isStopped, epoch, sawLaterTerm: fenced });
   const calls = createCalls({ clock, random, timers, transports, options, happened: happen });
   const registry = createRegistry({ loader, timers, post, isStopped });
   const { mailboxes } = registry;
@@ -80,7 +81,9 @@ export function createEngine(ports: EnginePorts): Engine {
   const desk = { admission, registry, post, calls, timers, tally, options, stamp };
 
   function fenced(): void {
+    if (life.state === 'fenced') return;
     life.state = 'fenced';
+    life.commit?.halt();
     // Late answers must not start calls again: the new term makes them now.
     calls.rest();
     timers.clear();

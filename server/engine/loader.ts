@@ -16,6 +16,13 @@ export interface LoaderPorts {
   readonly random: Random;
   readonly log: TransactionLog;
   readonly isStopped: () => boolean;
+  /** Epoch of this coordinator's term. */
+  readonly epoch: () => number;
+  /**
+   * A row of a later term was seen: this term is over. What such a row belongs to must not be taken
+   * up, for a later term relies on nobody else asking the steps of the sagas that it has begun.
+   */
+  readonly sawLaterTerm: () => void;
 }
 
 /** What was read of a gid, or that the log could not be read. */
@@ -67,6 +74,7 @@ export function createLoader(ports: LoaderPorts): Loader {
   function read(batch: readonly Wish[]): void {
     log.read([...new Set(batch.map((wish) => wish.gid))]).then(
       (rows) => {
+        if (isOver(rows)) return;
         const byGid = grouped(rows);
         for (const wish of batch) wish.loaded(replay(byGid.get(wish.gid) ?? []));
       },
@@ -74,6 +82,12 @@ export function createLoader(ports: LoaderPorts): Loader {
         for (const wish of batch) failed(wish);
       },
     );
+  }
+
+  function isOver(rows: readonly LogRow[]): boolean {
+    const isLater = rows.some((row) => row.epoch > ports.epoch());
+    if (isLater && !ports.isStopped()) ports.sawLaterTerm();
+    return isLater;
   }
 
   function failed(wish: Wish): void {
@@ -94,8 +108,9 @@ export function createLoader(ports: LoaderPorts): Loader {
       if (ports.isStopped()) return;
       started();
       const gids = await log.openGids(afterGid, pageSize);
-      const byGid = gids.length === 0 ? new Map() : grouped(await log.read(gids));
-      if (ports.isStopped()) return;
+      const rows = gids.length === 0 ? [] : await log.read(gids);
+      if (ports.isStopped() || isOver(rows)) return;
+      const byGid = grouped(rows);
       for (const gid of gids) found(gid, replay(byGid.get(gid) ?? []));
       attempts = 0;
       const last = gids.at(-1);

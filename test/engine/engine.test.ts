@@ -248,6 +248,19 @@ describe('recovery and other coordinators', () => {
     expect(second.store.slots.has('g2')).toBe(false);
   });
 
+  test('a coordinator that reads a row of a later term knows that its own is over', async () => {
+    const first = await createStage();
+    const second = await createStage({}, first.store, first.time);
+    second.script(() => null);
+    second.ask((e, a) => e.submit({ gid: 's1', name: 'trip', steps: stepsOf('a', 'b') }, a));
+    await second.time.advance(20);
+    const asked = first.ask((e, a) => e.get({ gid: 's1' }, a));
+    await first.time.advance(20);
+    expect(asked.answer).toMatchObject({ ok: false, code: 'FENCED' });
+    expect(first.fencedCount()).toBe(1);
+    expect(first.calls).toEqual([]);
+  });
+
   test('1,000 open transactions are paged back and finish; deadlines are restored', async () => {
     const first = await createStage();
     for (let i = 0; i < 1_000; i += 1) begin(first, `g${String(i).padStart(4, '0')}`);
