@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { Terminal } from '../cli/terminal.ts';
 import type { DemoFlags } from './session.ts';
 
-const defaults = { transfers: 1_000, seed: 1, inflight: 64 } as const;
+const defaults = { transfers: 1_000, seed: 1, inflight: 256 } as const;
 
 /** Adds `demo`. `terminal`: where it writes. */
 export function registerDemo(program: Command, terminal: () => Terminal): void {

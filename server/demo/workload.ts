@@ -80,8 +80,8 @@ const stories: readonly Story[] = [
 export function accountsOf(shard: Shard): readonly OpeningAccount[] {
   const plain = Array.from({ length: accountsPerShard }, (_, number) => ({
     account: nameOf(shard, number),
-    // From 200.00 to 500.00, so that some transfers fail for lack of money after a while.
-    cents: 20_000 + ((number * 7_919) % 30_001),
+    // From 100.00 to 2,100.00, so that the poorest fail for lack of money after a while.
+    cents: 10_000 + ((number * 77_191) % 200_001),
     isClosed: false,
   }));
   return [
