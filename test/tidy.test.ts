@@ -181,7 +181,7 @@ const banned: readonly (readonly [string, RegExp, (path: string) => boolean])[] 
   [
     'talk on stdout outside of the command line',
     /\bconsole\./,
-    (path) => !isTest(path) && !/^(server\/(cli|demo)|examples)\//.test(path),
+    (path) => !isTest(path) && !/^(server\/(cli|demo)|examples|\.ci)\//.test(path),
   ],
 ];
 

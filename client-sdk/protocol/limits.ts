@@ -1,4 +1,4 @@
-/** Every limit of the protocol, in one place, with its reason. Each is tested at the limit and one past it. */
+/** Every limit of the protocol, with its reason. Each is tested at the limit and one past it. */
 export const limits = {
   /** Request body or frame; larger ones belong in the participant's own database. */
   bodyBytesMax: 1024 * 1024,

@@ -1,8 +1,8 @@
 /**
  * The port to the log. A row is one append to one gid; primary key (gid, seq) is the compare-and-set
  * that makes every decision safe. The epoch fence is needed beside it: a saga's undo list is complete
- * only if no other term was asking steps at the same time, so a term that has ended must not decide. One suite,
- * `test/conformance/log.ts`, holds every store to this contract.
+ * only if no other term asks steps at the same time, so a term that has ended must not decide. One
+ * suite, `test/conformance/log.ts`, holds every store to this contract.
  */
 import type { Attention, Cause, EpochMs, Gid, Mode } from '../../client-sdk/protocol/index.ts';
 

@@ -144,7 +144,8 @@ const mysqlRecipe: Recipe = {
           file: installDb,
           args: [
             ...['--no-defaults', `--datadir=${data}`, '--skip-test-db'],
-            '--auth-root-authentication-method=normal',
+            // Its temporary tables have names that two installers at once would share in /tmp.
+            ...['--auth-root-authentication-method=normal', `--tmpdir=${dirname(data)}`],
           ],
         }),
         serve: (data, port) => ({ file: mariadbd, args: mysqldArguments(data, port) }),
@@ -208,6 +209,7 @@ const redisRecipe: Recipe = {
 function mysqldArguments(data: string, port: number): readonly string[] {
   return [
     ...['--no-defaults', `--datadir=${data}`, '--bind-address=127.0.0.1', `--port=${port}`],
+    `--tmpdir=${dirname(data)}`,
     ...[`--socket=${join(data, 'mysqld.sock')}`, `--pid-file=${join(data, 'mysqld.pid')}`],
     ...['--innodb-flush-log-at-trx-commit=1', '--max-connections=300', '--loose-mysqlx=0'],
   ];
