@@ -1,14 +1,19 @@
 /** Moves money between two databases: all of it or nothing. Needs a running `settle dev`. */
 import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect, TerminalError } from '@settle/client';
 import { createBarrierTable } from '@settle/client/participant';
 import { nodeSqlite } from '@settle/client/sqlite';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 
+const folder = join(tmpdir(), 'settle-quickstart');
+mkdirSync(folder, { recursive: true });
+
 type Bank = Kysely<{ account: { id: string; cents: number; held: number } }>;
 
 async function openBank(id: string): Promise<Bank> {
-  const dialect = new SqliteDialect({ database: nodeSqlite(`.settle/${id}.db`) });
+  const dialect = new SqliteDialect({ database: nodeSqlite(join(folder, `${id}.db`)) });
   const db: Bank = new Kysely({ dialect });
   await createBarrierTable(db);
   await sql`create table if not exists account (id text primary key, cents int, held int)`.execute(
@@ -22,7 +27,6 @@ const read = (db: Bank) => db.selectFrom('account').selectAll().executeTakeFirst
 const add = (db: Bank, cents: number, held: number) =>
   sql`update account set cents = cents + ${cents}, held = held + ${held}`.execute(db);
 
-mkdirSync('.settle', { recursive: true });
 const [anna, ben] = [await openBank('anna'), await openBank('ben')];
 const url = process.env['SETTLE_URL'] ?? 'http://127.0.0.1:7400';
 await using settle = await connect({ url, service: 'bank' });
