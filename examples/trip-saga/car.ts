@@ -33,7 +33,9 @@ app.post<{ Body: { payload: { city: string } } }>('/car/run', async (request, re
     const seen = find(gid, branch);
     if (seen?.state === 'undone') return reply.code(409).send({ error: 'this came too late' });
     if (seen !== undefined) return { car: seen.car };
-    const free = db.prepare('select name from car where city = ? and trip is null').get(city);
+    const free = db
+      .prepare('select name from car where city = ? and trip is null order by rowid')
+      .get(city);
     if (free === undefined) return reply.code(409).send({ error: `no car in ${city}` });
     const car = String(free['name']);
     db.prepare('update car set trip = ? where name = ?').run(gid, car);
