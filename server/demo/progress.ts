@@ -32,9 +32,12 @@ export function showProgress(
 ): Progress {
   const isLive = stream.isTTY === true;
   const startedAt = performance.now();
+  let seconds = 0;
   const line = (): string => {
-    const seconds = (performance.now() - startedAt) / 1_000;
-    return progressLine(total(), transfers, seconds, isLive);
+    const tally = total();
+    // The rate stands still once all are answered; then only the abandoned ones are waited for.
+    if (tally.answered < transfers) seconds = (performance.now() - startedAt) / 1_000;
+    return progressLine(tally, transfers, seconds, isLive);
   };
   const timer = setInterval(
     () => {

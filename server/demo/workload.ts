@@ -8,10 +8,12 @@ import { seededRandom } from '../runtime/random.ts';
 
 /** Three participants, each a service of its own: `bank-1` to `bank-3`. */
 export const banks = ['bank-1', 'bank-2', 'bank-3'] as const;
+/** Name of a participant's service. */
 export type Bank = (typeof banks)[number];
 
 /** Two initiators; transfer `index` belongs to number `index % 2`. */
 export const tellers = ['teller-1', 'teller-2'] as const;
+/** Name of an initiator. */
 export type Teller = (typeof tellers)[number];
 
 /** Accounts live in shards `0 … 5`; two of them, each a database file, belong to each bank. */
