@@ -44,7 +44,7 @@ export const errorTable = {
     status: 404,
     retryable: false,
     title: 'There is no global transaction with this gid, or no such address.',
-    remedy: 'Check the gid; finished transactions are kept for the retention time only.',
+    remedy: 'Check the gid, and that this coordinator uses the log in which it was begun.',
   },
   CONFLICT: {
     status: 409,
