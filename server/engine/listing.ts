@@ -43,8 +43,11 @@ export function createListing(ports: ListingPorts): Listing {
       }
     }
     const last = rows.length === filter.limit ? rows.at(-1) : undefined;
+    // The record of an end is lazy: the index may show open what was told to be finished.
+    const isShown = (row: IndexRow) =>
+      filter.outcome !== 'open' || (states.get(row.gid)?.finishedAtMs ?? null) === null;
     return {
-      transactions: rows.map((row) => toSummary(row, states.get(row.gid) ?? null)),
+      transactions: rows.filter(isShown).map((row) => toSummary(row, states.get(row.gid) ?? null)),
       nextCursor: last === undefined ? null : toCursor(last),
     };
   }

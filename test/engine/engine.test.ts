@@ -111,6 +111,23 @@ describe('a transaction', () => {
     expect(stage.appended).toHaveLength(3);
   });
 
+  test('what is told to be committed is not listed as open, though its last record is lazy', async () => {
+    const stage = await createStage();
+    begin(stage);
+    await stage.time.settle();
+    stage.script(() => null);
+    const committed = commit(stage);
+    await stage.time.settle();
+    stage.mood('unknownLost');
+    await stage.answer(done);
+    await stage.answer(done);
+    expect(committed.answer).toMatchObject({ ok: true, body: { phase: 'committed' } });
+    const listed = stage.ask((e, a) => e.list({ outcome: 'open' }, a));
+    await stage.time.settle();
+    expect(listed.answer).toMatchObject({ ok: true, body: { transactions: [] } });
+    expect(stage.store.open.has('g1')).toBe(true);
+  });
+
   test('attention after 10 attempts, cleared when the branch answers', async () => {
     const stage = await createStage({ retry: { initialMs: 100, capMs: 1_000 } });
     begin(stage);
