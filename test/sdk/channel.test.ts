@@ -95,7 +95,7 @@ describe('requests', () => {
     expect(error).toMatchObject({ detail: 'no gid a.', gid: 'a', retryable: false });
     expect(error.message).toBe(
       'NOT_FOUND: There is no global transaction with this gid, or no such address — no gid a. ' +
-        'Check the gid; finished transactions are kept for the retention time only. (gid a)',
+        'Check the gid, and that this coordinator uses the log in which it was begun. (gid a)',
     );
     expect(coordinator.of('get')).toHaveLength(1);
   });
