@@ -1,0 +1,53 @@
+/**
+ * The suites that mutants are tried against: what to run, and how long it may take. The order in which
+ * one mutant meets them is its own business.
+ */
+
+/** How a killer is run. A suite is vitest's; a share of the simulator is a program of ours. */
+export type Killer = {
+  /** Ten times what it takes on an idle machine: only a hang comes so far, and a hang is a kill. */
+  readonly limitMs: number;
+} & (
+  | {
+      readonly kind: 'suite';
+      readonly project: 'unit' | 'system';
+      readonly files: readonly string[];
+      /** Only tests whose full name matches. */
+      readonly only?: string;
+    }
+  | { readonly kind: 'seeds'; readonly seeds: number }
+);
+
+const contract = 'keeps the contract';
+
+/** All killers, the quick ones first. */
+export const killers = {
+  apply: unit('test/core/apply.test.ts', 'test/core/backoff.test.ts'),
+  traces: unit('test/core/traces.test.ts'),
+  stories: unit('test/core/properties.test.ts'),
+  engine: unit('test/engine'),
+  'memory-log': system(30_000, 'test/conformance/memory-log.test.ts'),
+  host: unit('test/sdk/host.test.ts'),
+  sim: { kind: 'seeds', seeds: 200, limitMs: 60_000 },
+  barrier: system(60_000, 'test/conformance/barrier-sqlite.test.ts'),
+  sdk: unit('test/sdk'),
+  'sqlite-log': system(90_000, 'test/conformance/sqlite-log.test.ts', contract),
+  'mysql-log': system(90_000, 'test/conformance/mysql-log.test.ts', contract),
+  'postgres-log': system(90_000, 'test/conformance/postgres-log.test.ts', contract),
+  'sqlite-file': system(180_000, 'test/conformance/sqlite-log.test.ts'),
+  'mysql-server': system(300_000, 'test/conformance/mysql-log.test.ts'),
+  'postgres-server': system(300_000, 'test/conformance/postgres-log.test.ts'),
+  'sim-long': { kind: 'seeds', seeds: 1_000, limitMs: 180_000 },
+} as const satisfies Record<string, Killer>;
+
+/** The name of a killer. */
+export type KillerName = keyof typeof killers;
+
+function unit(...files: readonly string[]): Killer {
+  return { kind: 'suite', project: 'unit', files, limitMs: 60_000 };
+}
+
+function system(limitMs: number, file: string, only?: string): Killer {
+  const files = [file];
+  return { kind: 'suite', project: 'system', files, limitMs, ...(only && { only }) };
+}

@@ -1,0 +1,68 @@
+/** The page docs/internals/mutants.md, made from the list; a test holds it equal. */
+import { explained } from './explained.ts';
+import { type Killer, killers } from './killers.ts';
+import type { Mutant } from './mutant.ts';
+
+/** Path of the page from the root. */
+export const pagePath = 'docs/internals/mutants.md';
+
+/** The text of the page. */
+export function mutantsPage(mutants: readonly Mutant[]): string {
+  const dead = mutants.filter((mutant) => explained[mutant.name] === undefined);
+  const alive = mutants.filter((mutant) => explained[mutant.name] !== undefined);
+  return `${[
+    '<!-- Made by `npm run mutants -- --write-docs` from test/mutants; do not edit. -->',
+    '# Mutants: bugs that the tests must find',
+    '',
+    intro,
+    '',
+    '## Suites',
+    '',
+    '| name | what it runs |',
+    '|---|---|',
+    ...Object.entries(killers).map(([name, killer]) => `| ${name} | ${contentsOf(killer)} |`),
+    '',
+    `## The ${dead.length} that must die`,
+    '',
+    '| mutant | the bug | in | killed by |',
+    '|---|---|---|---|',
+    ...dead.map(
+      ({ name, idea, file, killedBy }) =>
+        `| \`${name}\` | ${idea} | \`${file}\` | ${killedBy[0]} |`,
+    ),
+    '',
+    `## The ${alive.length} that live, and why`,
+    '',
+    '| mutant | the bug | in | why no test sees it |',
+    '|---|---|---|---|',
+    ...alive.map(
+      ({ name, idea, file }) => `| \`${name}\` | ${idea} | \`${file}\` | ${explained[name]} |`,
+    ),
+  ].join('\n')}\n`;
+}
+
+const intro = `A test that has never failed proves nothing. So bugs are planted on purpose, each a patch of one
+idea, and each must make a suite fail. \`npm run mutants\` copies the sources into a temporary
+folder, plants one bug at a time, and runs the suites that are named for it, the cheapest first,
+until one fails. The working tree is never touched.
+
+\`\`\`sh
+npm run mutants                            # all of them; a table at the end
+npm run mutants -- --json                  # the last line: {"mutants":…,"killed":…,"survived":[…],…}
+npm run mutants -- --only no-cas,no-dedupe # some of them, by name
+npm run mutants -- --jobs 2                # two at a time, the most (default: as many as cores)
+npm run mutants -- --write-docs            # make this page anew; runs nothing
+\`\`\`
+
+Rules that keep it honest: a suite is believed only after it has passed on a copy without a bug; a
+patch whose text does not occur exactly once, or after which the file does not load, is an error and
+not a kill; a suite that reaches its time limit (ten times its usual time) has found a hang. What
+needs a database server that is not there is skipped and said to be; under \`CI=true\` it is an
+error. The exit code is 1 when a mutant lives that is not explained below. A new oracle should kill
+a mutant that lived before; a mutant that lives asks for an oracle.`;
+
+function contentsOf(killer: Killer): string {
+  if (killer.kind === 'seeds') return `seeds 1 to ${killer.seeds} of the simulator`;
+  const files = killer.files.map((file) => `\`${file}\``).join(', ');
+  return killer.only === undefined ? files : `${files}, the tests of the contract`;
+}

@@ -1,0 +1,85 @@
+/** The list of mutants is up to date: patches apply, names are unique, the page says the same. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { explained } from '../mutants/explained.ts';
+import { killers } from '../mutants/killers.ts';
+import { mutants } from '../mutants/list.ts';
+import { type Mutant, plant } from '../mutants/mutant.ts';
+import { mutantsPage, pagePath } from '../mutants/page.ts';
+import { root } from '../mutants/tree.ts';
+
+const names = mutants.map((mutant) => mutant.name);
+
+/** The bugs that must be among them, and must be found: no explanation is good enough. */
+const indispensable = [
+  'reply-before-durable',
+  'unknown-taken-for-failed',
+  'no-cas',
+  'no-empty-rollback-guard',
+  'no-hanging-guard',
+  'no-dedupe',
+  'timer-not-restored',
+  'undo-in-forward-order',
+  'phase-two-before-durable',
+  'decision-overwritten',
+  'content-hash-ignored',
+  'recovery-skips-a-page',
+];
+
+describe('the list of mutants', () => {
+  test.each(mutants)('$name can be planted', (mutant) => {
+    const text = readFileSync(join(root, mutant.file), 'utf8');
+    expect(plant(mutant, text)).toMatchObject({ ok: true });
+    expect(mutant.name).toMatch(/^[a-z]+(-[a-z]+)*$/);
+    expect(mutant.idea).toMatch(/[^.|]$/);
+  });
+
+  test('has at least 40 of them, each once', () => {
+    expect(names.length).toBeGreaterThanOrEqual(40);
+    expect(new Set(names).size).toBe(names.length);
+    const patches = mutants.map(({ file, find, replace }) => [file, find, replace].join('\0'));
+    expect(new Set(patches).size).toBe(patches.length);
+  });
+
+  test('has the indispensable ones, and none of them may live', () => {
+    expect(indispensable.filter((name) => !names.includes(name))).toEqual([]);
+    expect(indispensable.filter((name) => explained[name] !== undefined)).toEqual([]);
+  });
+
+  test('explains only what is in it', () => {
+    expect(Object.keys(explained).filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  test('names suites that are there', () => {
+    const files = Object.values(killers).flatMap((killer) =>
+      'files' in killer ? killer.files : [],
+    );
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  test('is shown by the page; `npm run mutants -- --write-docs` makes it anew', () => {
+    expect(readFileSync(join(root, pagePath), 'utf8')).toBe(mutantsPage(mutants));
+  });
+});
+
+describe('planting', () => {
+  const mutant = (find: string, replace: string): Mutant => ({
+    name: 'm',
+    idea: 'a bug',
+    file: 'f.ts',
+    find,
+    replace,
+    killedBy: ['traces'],
+  });
+
+  test('changes one place, and takes dollar signs as they are', () => {
+    expect(plant(mutant('b', '$&$1'), 'abc')).toEqual({ ok: true, text: 'a$&$1c' });
+  });
+
+  test('refuses text that is missing or ambiguous, and a patch that changes nothing', () => {
+    expect(plant(mutant('x', 'y'), 'abc')).toMatchObject({ ok: false });
+    expect(plant(mutant('b', 'y'), 'abcb')).toMatchObject({ ok: false });
+    expect(plant(mutant('b', 'b'), 'abc')).toMatchObject({ ok: false });
+  });
+});
