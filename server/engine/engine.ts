@@ -152,7 +152,7 @@ export function createEngine(ports: EnginePorts): Engine {
     return new Promise((resolve) => {
       drain(clock.monotonicMs() + graceMs, () => {
         // Who still waits for an end hears where it is now.
-        for (const mailbox of [...mailboxes.values()]) notify(mailbox, true);
+        for (const mailbox of [...mailboxes.values()]) notify(mailbox, 'last');
         if (life.state === 'stopping') life.state = 'stopped';
         life.commit?.halt();
         timers.clear();

@@ -23,6 +23,13 @@ export type Task =
 /** Why a task could not be taken at all; nothing was stored for it. */
 export type Failed = (code: 'INTERNAL' | 'LOG_UNAVAILABLE' | 'FENCED', detail: string) => void;
 
+/**
+ * - `changed`: look again;
+ * - `last`: there will be no better time;
+ * - `gone`: what is waited for will never be seen here (term over, or the log unreadable).
+ */
+export type News = 'changed' | 'last' | 'gone';
+
 /** All that is in memory of one gid. */
 export interface Mailbox {
   readonly gid: Gid;
@@ -40,7 +47,7 @@ export interface Mailbox {
   /** The record that holds the decision is durable, so answers may show it. */
   isDecisionDurable: boolean;
   /** Run when something that answers wait for has become durable or has changed. */
-  readonly watchers: Set<(isLast: boolean) => void>;
+  readonly watchers: Set<(news: News) => void>;
   readonly calls: Map<string, CallState>;
   /** Phase-two results that wait for the others, so that all share one record. */
   held: OperationResult[];
@@ -229,7 +236,7 @@ export function createPost(ports: MailboxPorts): Post {
       mailbox.isDecisionDurable = replayed.tx !== null && replayed.tx.phase !== 'active';
       if (replayed.tx !== null) ports.resumed(mailbox);
     }
-    notify(mailbox);
+    notify(mailbox, replayed.ok ? 'changed' : 'gone');
     drain(mailbox);
   }
 
@@ -243,9 +250,9 @@ interface OpenRow extends MailRow {
   released: (() => void) | null;
 }
 
-/** Tells those who wait for an answer to look; `isLast`: there will be no better time. */
-export function notify(mailbox: Mailbox, isLast = false): void {
-  for (const watcher of [...mailbox.watchers]) watcher(isLast);
+/** Tells those who wait for an answer. */
+export function notify(mailbox: Mailbox, news: News = 'changed'): void {
+  for (const watcher of [...mailbox.watchers]) watcher(news);
 }
 
 /** Answers a task that cannot be taken. */

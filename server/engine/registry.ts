@@ -5,7 +5,7 @@
 import type { Gid } from '../../client-sdk/protocol/index.ts';
 import type { Replayed } from './codec.ts';
 import type { Loader } from './loader.ts';
-import { createMailbox, type Mailbox, type Post, refuseTask } from './mailbox.ts';
+import { createMailbox, type Mailbox, notify, type Post, refuseTask } from './mailbox.ts';
 import type { Timers } from './timers.ts';
 
 /** What the registry needs. */
@@ -33,7 +33,7 @@ export interface Registry {
   reload(mailbox: Mailbox): void;
   /** Forgets the mailbox if nothing is left to do. */
   idle(mailbox: Mailbox): void;
-  /** The term is over: every waiting task is refused, everything is forgotten. */
+  /** The term is over: every task and answer that waits is refused, everything is forgotten. */
   abandon(): void;
 }
 
@@ -95,6 +95,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
         const rows = [mailbox.flyingRow, mailbox.queuedRow];
         const tasks = [...rows.flatMap((row) => row?.tasks ?? []), ...mailbox.tasks];
         for (const task of tasks) refuseTask(task, 'FENCED', 'another coordinator took over');
+        notify(mailbox, 'gone');
       }
       mailboxes.clear();
     },

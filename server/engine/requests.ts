@@ -6,7 +6,7 @@ import type { Reply } from '../core/step.ts';
 import type { Transaction } from '../core/transaction.ts';
 import { type Admission, refusal } from './admission.ts';
 import type { Calls } from './calls.ts';
-import type { Answered, Coordinator } from './coordinator.ts';
+import type { Answered, Coordinator, Refusal } from './coordinator.ts';
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import type { Mailbox, Post } from './mailbox.ts';
@@ -50,18 +50,20 @@ export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 
     wish: Wish,
     answered: Answered<TransactionAnswer>,
   ): void {
+    const refuse = () => answered(refusalWhenGone(mailbox));
     const replied = (reply: Reply) => {
       if (reply.kind === 'refused') {
         const { code, detail } = reply;
         // A refusal may show a decision (ALREADY_…), so it waits like any answer.
-        const refuse = () => answered(refusal(code, detail));
-        return holdUntil(mailbox, 'shown', patience(0), refuse);
+        const show = () => answered(refusal(code, detail));
+        return holdUntil(mailbox, 'shown', patience(0), { show, refuse });
       }
       const branchIds = wish.showsIds && reply.kind === 'accepted' ? reply.branchIds : null;
       if (mailbox.tx?.mode === 'saga' && wish.want === 'completed') tally.awaited();
-      holdUntil(mailbox, wish.want, patience(wish.waitMs), () => {
+      const show = () => {
         if (mailbox.tx !== null) answered({ ok: true, body: toAnswer(mailbox.tx, branchIds) });
-      });
+      };
+      holdUntil(mailbox, wish.want, patience(wish.waitMs), { show, refuse });
     };
     ports.post().take(mailbox, { kind: 'event', event, replied });
   }
@@ -117,15 +119,22 @@ export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 
     get(request, answered) {
       look(request.gid, answered, (mailbox) => {
         const waitMs = patienceMs(request.waitMs, engineLimits.decideWaitMs);
-        holdUntil(mailbox, request.wait ?? 'shown', patience(waitMs), () => {
+        const refuse = () => answered(refusalWhenGone(mailbox));
+        const show = () => {
           if (mailbox.tx !== null) answered({ ok: true, body: toView(mailbox, mailbox.tx) });
-        });
+        };
+        holdUntil(mailbox, request.wait ?? 'shown', patience(waitMs), { show, refuse });
       });
     },
     tryBranch(request, answered) {
       look(request.gid, answered, (_, tx) => passTry(tx, request.branchId, calls, answered));
     },
   };
+}
+
+function refusalWhenGone(mailbox: Mailbox): Refusal {
+  if (mailbox.state === 'unreadable') return refusal('INTERNAL', mailbox.unreadableReason);
+  return refusal('FENCED', 'another coordinator took over', 1_000);
 }
 
 function patienceMs(asked: number | undefined, otherwise: number): number {

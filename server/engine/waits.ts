@@ -2,7 +2,7 @@
  * Answers that are held back: until what they show is durable, and on request until the transaction
  * is decided or completed, or the caller's patience is over.
  */
-import type { Mailbox } from './mailbox.ts';
+import type { Mailbox, News } from './mailbox.ts';
 import type { Timer, Timers } from './timers.ts';
 
 /** `shown`: only what must hold for any answer. */
@@ -19,28 +19,38 @@ function isReached(mailbox: Mailbox, want: Want): boolean {
   return mailbox.tx.finishedAtMs !== null;
 }
 
-/** Calls `then` once: when the wish is reached, or after `waitMs`; in any case only with durable news. */
+/** What is said in the end: exactly one of the two is called, once. */
+export interface Held {
+  readonly show: () => void;
+  /** What is waited for will never be seen here. */
+  readonly refuse: () => void;
+}
+
+/** Holds the answer until the wish is reached, or for `waitMs`; shows in any case only durable news. */
 export function holdUntil(
   mailbox: Mailbox,
   want: Want,
   patience: { readonly timers: Timers; readonly waitMs: number },
-  then: () => void,
+  held: Held,
 ): void {
   if (isShowable(mailbox) && isReached(mailbox, want)) {
-    then();
+    held.show();
     return;
   }
   let timer: Timer | null = null;
   let isPatient = true;
-  const look = (isLast: boolean) => {
-    if (isLast) isPatient = false;
-    if (mailbox.state !== 'ready') return;
-    if (!isShowable(mailbox) || (isPatient && !isReached(mailbox, want))) return;
+  const look = (news: News) => {
+    if (news === 'last') isPatient = false;
+    if (news !== 'gone') {
+      if (mailbox.state !== 'ready' || !isShowable(mailbox)) return;
+      if (isPatient && !isReached(mailbox, want)) return;
+    }
     mailbox.watchers.delete(look);
     if (timer !== null) patience.timers.cancel(timer);
-    then();
+    if (news === 'gone') held.refuse();
+    else held.show();
   };
   mailbox.watchers.add(look);
   if (want === 'shown') return;
-  timer = patience.timers.after(patience.waitMs, () => look(true));
+  timer = patience.timers.after(patience.waitMs, () => look('last'));
 }

@@ -278,6 +278,21 @@ describe('recovery and other coordinators', () => {
     expect(first.calls).toEqual([]);
   });
 
+  test('whose answer waits when the term is over is told so, once', async () => {
+    const first = await createStage();
+    begin(first);
+    begin(first, 'g2');
+    await first.time.settle();
+    first.script(() => null);
+    const patient = commit(first);
+    await first.time.advance(10);
+    const second = await createStage({}, first.store, first.time);
+    const decided = commit(first, 'g2');
+    await second.time.advance(10);
+    expect(patient.answer).toMatchObject({ ok: false, code: 'FENCED' });
+    expect(decided.answer).toMatchObject({ ok: false, code: 'FENCED' });
+  });
+
   test('1,000 open transactions are paged back and finish; deadlines are restored', async () => {
     const first = await createStage();
     for (let i = 0; i < 1_000; i += 1) begin(first, `g${String(i).padStart(4, '0')}`);
