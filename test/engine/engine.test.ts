@@ -335,6 +335,25 @@ describe('recovery and other coordinators', () => {
     expect(stage.calls.map((call) => call.operation)).toEqual(['cancel', 'cancel']);
   });
 
+  test('a slot lost while a call waits to be made again: it is made by the state read back alone', async () => {
+    const stage = await createStage({ retry: { initialMs: 1_000, capMs: 1_000 } });
+    stage.script(() => ({ outcome: 'refused', error: 'locked' }));
+    begin(stage);
+    await stage.time.settle();
+    commit(stage, 'g1', 'decided');
+    await stage.time.settle();
+    // Both confirms wait for a second attempt; the attention of the first refusal finds its slot taken.
+    const attention = { reason: 'retries', branchId: null, detail: 'planted', atMs: 0 };
+    const records = JSON.stringify([{ kind: 'attention', attention, atMs: 0 }]);
+    const row = { gid: 'g1', seq: 3, shard: 0, epoch: 1, atMs: 0, records };
+    stage.store.slots.get('g1')?.set(3, row);
+    stage.script(() => done);
+    await stage.time.advance(5_000);
+    const asked = stage.calls.map((call) => call.branchId);
+    expect(asked).toEqual([1, 2, 1, 2]);
+    expect(stage.engine.stats()).toMatchObject({ open: 0, timers: 0 });
+  });
+
   test('a record that this server does not know stops its gid alone', async () => {
     const stage = await createStage();
     const row = { gid: 'x', seq: 1, shard: 0, epoch: 1, atMs: 0, records: '[{"kind":"later"}]' };

@@ -21,8 +21,17 @@ import { createVirtualTime, type VirtualTime } from '../support/virtual-time.ts'
 /** What the participant called `method` (or url) answers; `null`: nothing, for the test answers later. */
 export type Script = (call: Call) => CallAnswer | null;
 
-/** What happens to appends: landed and answered, landed but answered unknown, dropped, or held back. */
-export type LogMood = 'well' | 'unknownLanded' | 'unknownLost' | 'stalled';
+/**
+ * What happens to appends: landed and answered, landed but answered unknown, dropped, thrown, or held
+ * back. `unreadable`: appends are well, but reads throw.
+ */
+export type LogMood =
+  | 'well'
+  | 'unknownLanded'
+  | 'unknownLost'
+  | 'throwing'
+  | 'stalled'
+  | 'unreadable';
 
 export interface Stage {
   readonly time: VirtualTime;
@@ -32,6 +41,8 @@ export interface Stage {
   readonly appended: readonly string[];
   fencedCount(): number;
   mood(mood: LogMood): void;
+  /** Reads from now on see the store at once and are answered after so long. */
+  readsTake(ms: number): void;
   script(script: Script): void;
   /** Answers the oldest call that got no answer by the script. */
   answer(answer: CallAnswer): Promise<void>;
@@ -58,10 +69,20 @@ export async function createStage(
   let mood: LogMood = 'well';
   let script: Script = () => done;
   let fencedCount = 0;
+  let readMs = 0;
   const inner = openMemoryLog(store);
+  async function read<T>(seen: Promise<T>): Promise<T> {
+    if (mood === 'unreadable') throw new Error('the log is away');
+    const answer = await seen;
+    if (readMs > 0) await new Promise<void>((resolve) => void time.clock.after(readMs, resolve));
+    return answer;
+  }
   const log: TransactionLog = {
     ...inner,
+    read: (gids) => read(inner.read(gids)),
+    openGids: (afterGid, limit) => read(inner.openGids(afterGid, limit)),
     async append(term, batch) {
+      if (mood === 'throwing') throw new Error('the driver broke its promise');
       if (mood === 'stalled') return new Promise<readonly AppendAnswer[]>(() => {});
       const unknown = batch.map((): AppendAnswer => 'unknown');
       if (mood === 'unknownLost') return unknown;
@@ -102,6 +123,9 @@ export async function createStage(
     fencedCount: () => fencedCount,
     mood: (next) => {
       mood = next;
+    },
+    readsTake: (ms) => {
+      readMs = ms;
     },
     script: (next) => {
       script = next;
