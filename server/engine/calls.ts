@@ -52,6 +52,8 @@ export interface CallsPorts {
 export interface Calls {
   /** Starts what is newly owed, drops what is owed no more. */
   sync(mailbox: Mailbox): void;
+  /** What was believed to be owed may not be: nothing of it is asked again, late answers are ignored. */
+  drop(mailbox: Mailbox): void;
   /** A service has come (back): its waiting calls are made soon, spread over time. */
   wake(service: string): void;
   /** Asks once, outside of any effect: the try that an initiator asked to be passed on. */
@@ -103,6 +105,12 @@ export function createCalls(ports: CallsPorts): Calls {
     }
   }
 
+  function drop(mailbox: Mailbox): void {
+    for (const call of mailbox.calls.values()) stopWaiting(call);
+    mailbox.calls.clear();
+    mailbox.held = [];
+  }
+
   function start(mailbox: Mailbox, call: CallState): void {
     stopWaiting(call);
     call.state = 'flying';
@@ -146,8 +154,9 @@ export function createCalls(ports: CallsPorts): Calls {
     }
     if (answer.outcome === 'ongoing') {
       waitFor(mailbox, call, answer.retryAfterMs ?? options.ongoingPollMs);
-      raiseIfLate(mailbox, call);
+      // First what may solve the attention that stands, then the one that comes after it.
       if (mailbox.held.length > 0) deliver(mailbox, []);
+      raiseIfLate(mailbox, call);
       return;
     }
     call.attempts += 1;
@@ -221,7 +230,7 @@ export function createCalls(ports: CallsPorts): Calls {
     for (const call of [...waiting.keys()]) stopWaiting(call);
   }
 
-  return { sync, wake, ask, inFlight: () => flying, rest, counters: () => ({ ...counters }) };
+  return { sync, drop, wake, ask, inFlight: () => flying, rest, counters: () => ({ ...counters }) };
 }
 
 function isOwed({ tx }: Mailbox, { effect }: CallState): boolean {

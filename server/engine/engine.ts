@@ -122,7 +122,10 @@ export function createEngine(ports: EnginePorts): Engine {
         if (mailbox.tx !== null) tally.changed(before, mailbox.tx);
         resumed(mailbox);
       },
-      reload: registry.reload,
+      reload(mailbox: Mailbox) {
+        calls.drop(mailbox);
+        registry.reload(mailbox);
+      },
       counted: (mailbox) => tally.urgent(mailbox.tx),
       idle: registry.idle,
     });

@@ -67,7 +67,7 @@ export interface MailboxPorts {
   readonly changed: (mailbox: Mailbox, before: Transaction | null) => void;
   /** State was read back from the log: everything it owes goes out. */
   readonly resumed: (mailbox: Mailbox) => void;
-  /** A slot was lost: read the log again, then call `loaded`. */
+  /** A slot was lost: drop the calls, read the log again, then call `loaded`. */
   readonly reload: (mailbox: Mailbox) => void;
   /** An urgent record was written for this transaction. */
   readonly counted: (mailbox: Mailbox) => void;
@@ -220,8 +220,6 @@ export function createPost(ports: MailboxPorts): Post {
     mailbox.flyingRow = null;
     mailbox.isClosed = false;
     mailbox.state = 'loading';
-    mailbox.calls.clear();
-    mailbox.held = [];
     ports.reload(mailbox);
   }
 

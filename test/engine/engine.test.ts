@@ -160,6 +160,21 @@ describe('a transaction', () => {
     expect([first, second].sort()).toEqual([1, 2]);
   });
 
+  test('the held end of one branch does not hide that the other is stuck', async () => {
+    const stage = await createStage({ attentionAfterAttempts: 1, ongoingPollMs: 60_000 });
+    stage.script(() => ({ outcome: 'unknown', error: 'time-out' }));
+    begin(stage);
+    await stage.time.settle();
+    commit(stage, 'g1', 'decided');
+    await stage.time.settle();
+    expect((await stage.view('g1')).attention).toMatchObject({ branchId: 1 });
+    // Branch 1 is done while branch 2 is asked; then branch 2 says that it is still at it.
+    stage.script((call) => (call.branchId === 1 ? done : null));
+    await stage.time.advance(200);
+    await stage.answer({ outcome: 'ongoing' });
+    expect((await stage.view('g1')).attention).toMatchObject({ branchId: 2 });
+  });
+
   test('a service that connects is asked without waiting for the backoff', async () => {
     const stage = await createStage({ retry: { initialMs: 60_000, capMs: 60_000 } });
     begin(stage);
@@ -336,7 +351,7 @@ describe('recovery and other coordinators', () => {
   });
 
   test('a slot lost while a call waits to be made again: it is made by the state read back alone', async () => {
-    const stage = await createStage({ retry: { initialMs: 1_000, capMs: 1_000 } });
+    const stage = await createStage({ retry: { initialMs: 10_000, capMs: 10_000 } });
     stage.script(() => ({ outcome: 'refused', error: 'locked' }));
     begin(stage);
     await stage.time.settle();
@@ -348,7 +363,7 @@ describe('recovery and other coordinators', () => {
     const row = { gid: 'g1', seq: 3, shard: 0, epoch: 1, atMs: 0, records };
     stage.store.slots.get('g1')?.set(3, row);
     stage.script(() => done);
-    await stage.time.advance(5_000);
+    await stage.time.advance(20_000);
     const asked = stage.calls.map((call) => call.branchId);
     expect(asked).toEqual([1, 2, 1, 2]);
     expect(stage.engine.stats()).toMatchObject({ open: 0, timers: 0 });
