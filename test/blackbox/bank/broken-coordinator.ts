@@ -1,0 +1,69 @@
+/**
+ * A coordinator for `--break fence|durability`: wired as `server/main.ts` does it, over a log whose
+ * port is wrapped. Arguments: breakage, node, port, URL of the log.
+ */
+import { createApp } from '../../../server/api/app.ts';
+import { attachChannel } from '../../../server/api/channel.ts';
+import { listen } from '../../../server/api/listen.ts';
+import { createValidators } from '../../../server/api/schemas.ts';
+import { createChannelTransport } from '../../../server/dispatch/channel-transport.ts';
+import { createEngine, type Engine } from '../../../server/engine/engine.ts';
+import { engineDefaults } from '../../../server/engine/limits.ts';
+import { openLog } from '../../../server/log/index.ts';
+import { createLogger } from '../../../server/observe/log.ts';
+import { systemClock } from '../../../server/runtime/clock.ts';
+import { newGid } from '../../../server/runtime/id.ts';
+import { systemRandom } from '../../../server/runtime/random.ts';
+import { withoutDurability, withoutFence } from './broken-log.ts';
+
+/** As `settle server` ends when its log is not there yet. */
+const exitUnreachable = 6;
+
+async function main(): Promise<void> {
+  const [breakage, node = '', port = '', url = ''] = process.argv.slice(2);
+  const logger = createLogger('warn');
+  const clock = systemClock();
+  const opened = await openLog(url, { migrate: false });
+  const log = breakage === 'fence' ? withoutFence(opened) : withoutDurability(opened);
+  const transport = createChannelTransport({
+    clock,
+    offered: (service) => engine.participantReady(service),
+  });
+  const engine: Engine = createEngine({
+    clock,
+    random: systemRandom(),
+    log,
+    transports: [transport],
+    // The same times as the whole coordinator has in a run.
+    options: {
+      ...engineDefaults,
+      callTimeoutMs: 3_000,
+      retry: { ...engineDefaults.retry, capMs: 2_000 },
+    },
+    onFenced: () => logger.warn('fenced, and it goes on all the same'),
+  });
+  const validators = createValidators();
+  const app = createApp({
+    coordinator: engine,
+    validators,
+    connectedServices: () => [],
+    newGid: () => newGid(clock.nowMs()),
+    logger,
+  });
+  attachChannel(app.server, {
+    coordinator: engine,
+    validators,
+    attach: (connection) => transport.attach(connection),
+    node,
+    clock,
+    log: logger,
+  });
+  const listener = listen(app, clock);
+  await listener.open('127.0.0.1', Number(port));
+  await engine.start(node, listener.url());
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(exitUnreachable);
+});

@@ -1,0 +1,82 @@
+/**
+ * Who plays: three banks, each a process with a shard of its own, the initiators, and the accounts.
+ * Constants and pure functions; what the processes say to each other is here too.
+ */
+
+/** A shard is a database with accounts; the bank of the same letter is the process that serves it. */
+export const shards = ['a', 'b', 'c'] as const;
+export type Shard = (typeof shards)[number];
+
+/** Where each shard lives: two on PostgreSQL, one on MariaDB. */
+export const storeOf = { a: 'postgres', b: 'postgres', c: 'mysql' } as const;
+
+export const initiators = ['teller-1', 'teller-2', 'teller-3'] as const;
+export type Initiator = (typeof initiators)[number];
+
+/** Two coordinators take turns: each take-over starts the one and leaves the other a zombie. */
+export const coordinators = ['coordinator-1', 'coordinator-2'] as const;
+export type CoordinatorName = (typeof coordinators)[number];
+
+/** One protection that `--break` switches off, to show that the checker sees it. */
+export type Breakage = 'barrier' | 'fence' | 'durability';
+
+export const accountsPerShard = 10;
+/** Cents; so many that only a few transfers are refused for want of money. */
+export const openingCents = 100_000;
+
+/** Account 0 of each shard keeps the fees; the last one is closed and takes no money. */
+export function accountsOf(shard: Shard): readonly { account: string; isClosed: boolean }[] {
+  return Array.from({ length: accountsPerShard }, (_, number) => ({
+    account: accountName(shard, number),
+    isClosed: number === accountsPerShard - 1,
+  }));
+}
+
+export function accountName(shard: Shard, number: number): string {
+  return `${shard}-${number}`;
+}
+
+export function shardOf(account: string): Shard {
+  const found = shards.find((shard) => account.startsWith(`${shard}-`));
+  if (found === undefined) throw new RangeError(`no shard keeps ${account}`);
+  return found;
+}
+
+export function bankOf(shard: Shard): string {
+  return `bank-${shard}`;
+}
+
+/** Money of all shards at the start. */
+export const moneyAtStart = shards.length * accountsPerShard * openingCents;
+
+/** Settings of a participant process. */
+export interface ParticipantSettings {
+  readonly shard: Shard;
+  /** Of the coordinator and of the shard's database, each through a link. */
+  readonly url: string;
+  readonly databaseUrl: string;
+  readonly isGuarded: boolean;
+}
+
+/** Settings of an initiator process; `life` counts its starts, so that no gid comes twice. */
+export interface InitiatorSettings {
+  readonly name: Initiator;
+  readonly life: number;
+  readonly url: string;
+  readonly seed: number;
+  readonly tag: string;
+  readonly perSecond: number;
+  /** Its history is written here. */
+  readonly historyFile: string;
+}
+
+/** From the run to an initiator: start no more transfers, end when those in flight have. */
+export interface StopMessage {
+  readonly kind: 'stop';
+}
+
+/** Settings of this process, from its command line. */
+export function settingsOfThisProcess<Settings>(): Settings {
+  // Parse boundary: the run that started this process wrote it.
+  return JSON.parse(process.argv[2] ?? '{}') as Settings;
+}

@@ -1,0 +1,143 @@
+/**
+ * What the checker judges: everything that can be read once all is quiet, and how it is read. The
+ * shards and the log's tables are read directly, past participants and coordinator.
+ */
+import pg from 'pg';
+import type { ListAnswer, TransactionSummary } from '../../../client-sdk/protocol/index.ts';
+import type { IndexRow, LogRow } from '../../../server/log/log.ts';
+import {
+  type IndexRowStored,
+  indexRowOf,
+  type LogRowStored,
+  logRowOf,
+} from '../../../server/log/log-queries.ts';
+import type { Shard } from './cast.ts';
+import type { HistoryLine } from './history.ts';
+import type { ShardDatabase } from './shard-database.ts';
+
+/** A row of a bank's ledger: what a branch did, written with the money. */
+export interface LedgerRow {
+  readonly gid: string;
+  readonly branch_id: number;
+  readonly operation: string;
+  readonly account: string;
+  readonly cents: number;
+  /** What the account's money grew by. */
+  readonly change: number;
+}
+
+/** One shard, as it is at the end. */
+export interface ShardReading {
+  readonly shard: Shard;
+  readonly accounts: readonly {
+    readonly account: string;
+    readonly opening: number;
+    readonly cents: number;
+    readonly held: number;
+  }[];
+  readonly reservations: readonly { readonly gid: string; readonly branch_id: number }[];
+  readonly ledger: readonly LedgerRow[];
+  readonly barrier: readonly {
+    readonly gid: string;
+    readonly branch_id: number;
+    readonly operation: string;
+    readonly state: 'done' | 'blocked';
+  }[];
+}
+
+/** A coordinator's term as the log has it. */
+export interface TermRow {
+  readonly epoch: number;
+  readonly isOver: boolean;
+}
+
+/** All that there is to judge. */
+export interface Evidence {
+  readonly history: readonly HistoryLine[];
+  readonly shards: readonly ShardReading[];
+  /** All rows, by gid and seq. */
+  readonly rows: readonly LogRow[];
+  readonly index: readonly IndexRow[];
+  readonly terms: readonly TermRow[];
+  /** What the coordinator's lists say. */
+  readonly api: readonly TransactionSummary[];
+  /** Processes that ended although nobody had asked for it. */
+  readonly crashes: readonly string[];
+}
+
+/** Reads one shard in one snapshot. */
+export function readShard(shard: Shard, db: ShardDatabase): Promise<ShardReading> {
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (trx) => ({
+      shard,
+      accounts: await trx
+        .selectFrom('account')
+        .select(['account', 'opening', 'cents', 'held'])
+        .execute(),
+      reservations: await trx.selectFrom('reservation').select(['gid', 'branch_id']).execute(),
+      ledger: await trx.selectFrom('ledger').selectAll().execute(),
+      barrier: await trx
+        .selectFrom('settle_barrier')
+        .select(['gid', 'branch_id', 'operation', 'state'])
+        .execute(),
+    }));
+}
+
+/** A connection to the log's database that survives its kills: each question connects anew. */
+async function onLog<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** How many gids the log has without an outcome. */
+export function countOpen(logUrl: string): Promise<number> {
+  return onLog(logUrl, async (client) => {
+    const { rows } = await client.query<{ readonly count: string }>(
+      'select count(*) from global_transaction where outcome is null',
+    );
+    return Number(rows[0]?.count);
+  });
+}
+
+/** Reads the log's tables in one snapshot. */
+export function readLog(logUrl: string): Promise<Pick<Evidence, 'rows' | 'index' | 'terms'>> {
+  return onLog(logUrl, async (client) => {
+    await client.query('begin isolation level repeatable read read only');
+    const rows = await client.query<LogRowStored>(
+      'select * from transaction_log order by gid, seq',
+    );
+    const index = await client.query<IndexRowStored>('select * from global_transaction');
+    const terms = await client.query<{ readonly epoch: string; readonly is_over: boolean }>(
+      `select epoch, ended_at_ms is not null as is_over from coordinator_node order by epoch`,
+    );
+    return {
+      rows: rows.rows.map(logRowOf),
+      index: index.rows.map(indexRowOf),
+      terms: terms.rows.map(({ epoch, is_over }) => ({ epoch: Number(epoch), isOver: is_over })),
+    };
+  });
+}
+
+/** All that the coordinator lists. Throws when it does not answer. */
+export async function readApi(url: string): Promise<readonly TransactionSummary[]> {
+  const found: TransactionSummary[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const response = await fetch(`${url}/v1/transactions?limit=500${page}`);
+    if (!response.ok) throw new Error(`the coordinator's list answered ${response.status}`);
+    // Parse boundary: the body is documented in /openapi.json.
+    const answer = (await response.json()) as ListAnswer;
+    found.push(...answer.transactions);
+    cursor = answer.nextCursor;
+  } while (cursor !== null);
+  return found;
+}
