@@ -1,43 +1,39 @@
-/** The processes of the virtual world: coordinators with the real engine, and banks' services. */
-import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
+/** Coordinators of the virtual world: the real engine, its ports given by the world. */
+import type { TransactionView } from '../../client-sdk/protocol/index.ts';
 import type { Transport } from '../../server/dispatch/transport.ts';
+import type { Answer } from '../../server/engine/coordinator.ts';
 import { createEngine, type Engine } from '../../server/engine/engine.ts';
-import { engineDefaults } from '../../server/engine/limits.ts';
-import { type Bank, type BankRules, performCall } from './bank.ts';
-import type { CrashPoints } from './crash.ts';
+import { type EngineOptions, engineDefaults } from '../../server/engine/limits.ts';
+import type { Faults } from './faults.ts';
 import type { Network } from './network.ts';
 import type { Oracles } from './oracles.ts';
+import type { Service, Services } from './services.ts';
 import type { SimStore } from './store.ts';
-import type { FaultRates, Swarm } from './swarm.ts';
+import type { Swarm } from './swarm.ts';
 import type { Process, World } from './world.ts';
 
 /** A node that runs one coordinator process after another. */
 export interface Node {
   readonly name: string;
+  readonly drift: number;
   process: Process;
   engine: Engine | null;
-}
-
-/** A bank and the process that serves it now. */
-export interface Service {
-  readonly bank: Bank;
-  process: Process;
+  /** Of its engine's term; 0 before there is one. */
+  epoch: number;
 }
 
 /** What the cluster is made of. */
 export interface ClusterParts {
   readonly world: World;
   readonly swarm: Swarm;
-  readonly faults: () => FaultRates;
+  readonly faults: Faults;
   readonly store: SimStore;
   readonly network: Network;
-  readonly crash: CrashPoints;
+  readonly services: Services;
   readonly oracles: Oracles;
-  readonly rules: BankRules;
-  readonly banks: readonly Bank[];
 }
 
-/** Coordinators and services. */
+/** Coordinators, and what starts processes again. */
 export interface Cluster {
   readonly nodes: readonly Node[];
   readonly services: readonly Service[];
@@ -46,59 +42,57 @@ export interface Cluster {
   startService(service: Service): void;
   /** A process has died: something starts it again later. */
   died(process: Process): void;
+  /** Nodes whose term is the running one. */
+  holders(): readonly Node[];
   /** Calls made since the last time it was asked. */
   takeCallCount(): number;
 }
 
-/** All processes run from the beginning. */
+/** All nodes are there; none runs. */
 export function createCluster(parts: ClusterParts): Cluster {
-  const { world, swarm, faults, store, network, crash, oracles, rules, banks } = parts;
-  const dice = world.dice('cluster');
+  const { world, swarm, faults, store, network, services, oracles } = parts;
+  const restarts = world.dice('restart');
   let callCount = 0;
 
-  const services = banks.map((bank): Service => ({ bank, process: world.spawn(bank.name) }));
   const nodes = Array.from({ length: swarm.coordinators }, (_, i): Node => {
     const name = `node${i + 1}`;
-    return { name, process: world.spawn(name), engine: null };
+    const amount = faults.strikes('clockDrift', 'world', name)?.between(-200, 200) ?? 0;
+    const drift = 1 + amount / 1_000;
+    return { name, drift, process: world.spawn(name, drift), engine: null, epoch: 0 };
   });
 
   function startService(service: Service): void {
+    const { name } = service.bank;
     world.kill(service.process);
-    service.process = world.spawn(service.bank.name);
-    world.note(`${service.bank.name} starts`);
+    service.process = world.spawn(name);
+    world.note(`${name} starts`);
     for (const node of nodes) {
-      network.send(service.bank.name, node.process, () => {
-        node.engine?.participantReady(service.bank.name);
+      network.send({ from: name, gid: 'world', what: 'is ready' }, node.process, () => {
+        node.engine?.participantReady(name);
       });
     }
   }
 
   function startNode(node: Node): void {
     world.kill(node.process);
-    const process = world.spawn(node.name);
+    const process = world.spawn(node.name, node.drift);
     node.process = process;
     node.engine = null;
+    node.epoch = 0;
     world.note(`${node.name} starts`);
-    const engine = createEngine({
+    const engine: Engine = createEngine({
       clock: world.clockOf(process),
       random: world.dice(`jitter:${node.name}`),
       log: store.open(process),
-      transports: [transportOf(node, process)],
-      options: {
-        ...engineDefaults,
-        transactionTimeoutMs: swarm.timeoutMs,
-        callTimeoutMs: swarm.callTimeoutMs,
-        retry: { initialMs: swarm.retryInitialMs, capMs: swarm.retryCapMs },
-        ongoingPollMs: 200,
-        openTransactionsMax: swarm.openTransactionsMax,
-        pendingRowsMax: swarm.pendingRowsMax,
-        recoveryPerSecond: swarm.recoveryPerSecond,
-      },
+      transports: [createTransport(node, process, () => engine)],
+      options: optionsOf(swarm),
       onFenced: () => world.note(`${node.name} is fenced`),
     });
     engine.start(node.name, `${node.name}:7400`).then(
-      () => {
-        if (process.isAlive) node.engine = engine;
+      ({ epoch }) => {
+        if (!process.isAlive) return;
+        node.engine = engine;
+        node.epoch = epoch;
       },
       () => {
         world.after(100, process, () => startNode(node));
@@ -106,95 +100,83 @@ export function createCluster(parts: ClusterParts): Cluster {
     );
   }
 
-  function transportOf(node: Node, process: Process): Transport {
+  function createTransport(node: Node, process: Process, engine: () => Engine): Transport {
+    const isHolder = () => node.process === process && node.epoch === store.store.term.epoch;
+    const failures = new Map<string, number>();
     return {
       reaches: (participant) => 'service' in participant,
       close: () => Promise.resolve(),
       call(participant, call, timeoutMs, answered) {
         if (!process.isAlive) return;
         callCount += 1;
-        const isLive = node.engine?.stats().epoch === store.store.term.epoch;
-        if (isLive && call.operation !== 'try') oracles.asked(call.gid, call.operation);
-        askService({ from: node.name, process, timeoutMs }, participant, call, answered);
+        const { gid, branchId, operation } = call;
+        if (operation !== 'try' && isHolder()) oracles.asked(gid, operation);
+        services.ask({ process, timeoutMs }, participant, call, (answer) => {
+          answered(answer);
+          if (operation === 'try' || answer.outcome === 'done' || !isHolder()) return;
+          const key = `${gid}/${branchId}:${operation}`;
+          const count = (failures.get(key) ?? 0) + 1;
+          failures.set(key, count);
+          if (count >= swarm.attentionAfterAttempts) checkAttention(engine(), gid, branchId);
+        });
       },
     };
   }
 
-  function askService(
-    asker: { readonly from: string; readonly process: Process; readonly timeoutMs: number },
-    participant: Participant,
-    call: Call,
-    answered: (answer: CallAnswer) => void,
-  ): void {
-    const { from, process, timeoutMs } = asker;
-    let isAnswered = false;
-    const once = (answer: CallAnswer) => {
-      if (isAnswered) return;
-      isAnswered = true;
-      answered(answer);
-    };
-    world.after(timeoutMs, process, () => once({ outcome: 'unknown', error: 'time-out' }));
-    const name = 'service' in participant ? participant.service : '';
-    const service = services.find((candidate) => candidate.bank.name === name);
-    if (service === undefined) return;
-    if (!service.process.isAlive && dice.chance(0.5)) {
-      world.after(0, process, () => once({ outcome: 'unknown', error: 'gone', asked: false }));
-      return;
-    }
-    const { process: target } = service;
-    network.send(from, target, () => {
-      serve(service, target, call, (answer) => {
-        network.send(service.bank.name, process, () => once(answer));
-      });
+  /** What was tried so often without success is under attention, in memory at once (promise 5). */
+  function checkAttention(engine: Engine, gid: string, branchId: number): void {
+    engine.get({ gid }, (answer: Answer<TransactionView>) => {
+      if (!answer.ok) return;
+      const { attention, finishedAtMs, branches } = answer.body;
+      const attempts = branches.find((branch) => branch.branchId === branchId)?.attempts ?? 0;
+      if (attempts < swarm.attentionAfterAttempts || finishedAtMs !== null) return;
+      if (attention === null) {
+        oracles.fail('attention', gid, `none after ${attempts} attempts of branch ${branchId}`);
+      }
     });
   }
 
-  function serve(
-    service: Service,
-    process: Process,
-    call: Call,
-    reply: (answer: CallAnswer) => void,
-  ): void {
-    const rates = faults();
-    const chance = world.dice(`participant:${service.bank.name}`);
-    if (chance.chance(rates.participantOngoing)) return reply({ outcome: 'ongoing' });
-    const slowMs = chance.chance(rates.participantSlow) ? chance.between(10, 5_000) : 0;
-    world.after(slowMs, process, () => {
-      if (crash.at(process, 'operation', [call.operation], 'before')) return;
-      const isUnwilling = () => chance.chance(rates.participantRefuses);
-      const answer = performCall(service.bank, call, rules, {
-        executed: (execution) => {
-          const { gid, branchId, operation, isEmpty } = execution;
-          world.note(
-            `${gid} ${operation} ${branchId} at ${service.bank.name}${isEmpty ? ' (empty)' : ''}`,
-          );
-          oracles.executed(service.bank.name, execution);
-        },
-        isUnwilling,
-      });
-      if (crash.at(process, 'operation', [call.operation], 'lostReply')) return;
-      reply(answer);
-      crash.at(process, 'operation', [call.operation], 'after');
-    });
-  }
-
-  const restarts = world.dice('restart');
   return {
     nodes,
-    services,
+    services: services.all,
     startNode,
     startService,
     died(process) {
-      const delayMs = restarts.between(10, 2_000);
-      world.after(delayMs, null, () => {
-        for (const node of nodes) if (node.process === process) startNode(node);
-        for (const service of services) if (service.process === process) startService(service);
+      const node = nodes.find((candidate) => candidate.process === process);
+      if (node !== undefined) {
+        world.after(restarts.between(10, 2_000), null, () => {
+          if (node.process === process) startNode(node);
+        });
+      }
+      const service = services.all.find((candidate) => candidate.process === process);
+      if (service === undefined) return;
+      const gone = faults.strikes('participantGone', 'world', service.bank.name);
+      const awayMs = gone?.between(5_000, 300_000) ?? restarts.between(10, 2_000);
+      world.after(awayMs, null, () => {
+        if (service.process === process && !service.isKeptAway) startService(service);
       });
     },
+    holders: () =>
+      nodes.filter((node) => node.process.isAlive && node.epoch === store.store.term.epoch),
     takeCallCount() {
       const count = callCount;
       callCount = 0;
       return count;
     },
+  };
+}
+
+function optionsOf(swarm: Swarm): EngineOptions {
+  return {
+    ...engineDefaults,
+    transactionTimeoutMs: swarm.timeoutMs,
+    callTimeoutMs: swarm.callTimeoutMs,
+    retry: { initialMs: swarm.retryInitialMs, capMs: swarm.retryCapMs },
+    ongoingPollMs: 200,
+    attentionAfterAttempts: swarm.attentionAfterAttempts,
+    attentionAfterMs: swarm.attentionAfterMs,
+    openTransactionsMax: swarm.openTransactionsMax,
+    pendingRowsMax: swarm.pendingRowsMax,
+    recoveryPerSecond: swarm.recoveryPerSecond,
   };
 }

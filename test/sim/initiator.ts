@@ -1,238 +1,200 @@
 /**
- * Initiators of the virtual world: they ask coordinators over the faulty network, ask again when no
- * answer comes, change to another node, and sometimes vanish. What they are told goes to the oracles.
+ * The workload: transfers by two-phase transactions and sagas, with late branches, tries past the
+ * coordinator, rivals that decide otherwise or begin something else under the same gid, and
+ * initiators that vanish.
  */
-import type { StepSpec, TransactionAnswer } from '../../client-sdk/protocol/index.ts';
-import type { Answer, Answered, Coordinator } from '../../server/engine/coordinator.ts';
-import type { Cluster, Node } from './cluster.ts';
-import type { CrashPoints } from './crash.ts';
-import type { Network } from './network.ts';
-import type { Oracles } from './oracles.ts';
-import type { FaultRates, Swarm } from './swarm.ts';
-import type { Process, World } from './world.ts';
+import type {
+  BranchSpec,
+  Direction,
+  StepSpec,
+  TransactionAnswer,
+} from '../../client-sdk/protocol/index.ts';
+import { type AskingParts, createAsk } from './asking.ts';
+import type { Reply } from './model.ts';
+import type { Services } from './services.ts';
+import type { Swarm } from './swarm.ts';
+import type { Dice, Process } from './world.ts';
 
-/** What initiators need. */
-export interface InitiatorParts {
-  readonly world: World;
-  readonly swarm: Swarm;
-  readonly faults: () => FaultRates;
-  readonly cluster: Cluster;
-  readonly network: Network;
-  readonly crash: CrashPoints;
-  readonly oracles: Oracles;
-}
-
-/** Starts transfers. */
+/** Starts transfers; `ended` hears how it looked to the initiator, if that lives. */
 export interface Initiators {
-  /** One transfer, of the mode that the dice say; `ended` hears how it looked to the initiator. */
+  /** One transfer, of the mode that the dice say. */
   transfer(gid: string, ended: (seen: Seen) => void): void;
   /** A plain transfer that nothing stands in the way of. */
   plainTransfer(gid: string, ended: (seen: Seen) => void): void;
 }
 
 /** How a transfer looked to its initiator. */
-export type Seen = 'committed' | 'rolledBack' | 'unknown' | 'abandoned' | 'refused';
+export type Seen = 'committed' | 'rolledBack' | 'unknown' | 'refused';
 
-type Ask<T> = (coordinator: Coordinator, answered: Answered<T>) => void;
+/** One initiator and what it does. */
+interface Story {
+  readonly gid: string;
+  readonly self: Process;
+  readonly dice: Dice;
+  readonly ended: (seen: Seen) => void;
+}
 
-const retryable = ['OVERLOADED', 'LOG_UNAVAILABLE', 'STOPPING', 'FENCED', 'METHOD_NOT_OFFERED'];
+const patience = (dice: Dice) => dice.between(500, 20_000);
 
-/** Initiators that act by the stream `workload`. */
-export function createInitiators(parts: InitiatorParts): Initiators {
-  const { world, swarm, faults, cluster, network, crash, oracles } = parts;
-  const dice = world.dice('workload');
-  const self: Process = world.spawn('initiator');
+/** Initiators; each transfer has its own process and its own dice, so that none disturbs another. */
+export function createInitiators(
+  parts: AskingParts & { readonly swarm: Swarm; readonly services: Services },
+): Initiators {
+  const { world, swarm, services } = parts;
+  const ask = createAsk(parts);
 
-  /** Asks until there is an answer that is not "come again", or patience is over (null). */
-  function ask<T>(
-    verb: string,
-    question: Ask<T>,
-    patienceMs: number,
-    then: (answer: Answer<T> | null) => void,
-  ): void {
-    const untilMs = world.nowMs() + patienceMs;
-    let isOver = false;
-    let current = 0;
-    const finish = (answer: Answer<T> | null) => {
-      if (isOver) return;
-      isOver = true;
-      then(answer);
-    };
-    // Only the latest attempt goes on; answers to earlier ones still count.
-    const attempt = () => {
-      if (isOver) return;
-      if (world.nowMs() >= untilMs) return finish(null);
-      current += 1;
-      const own = current;
-      const again = () => {
-        if (current === own) attempt();
-      };
-      const node = dice.pick(knownNodes());
-      const { process } = node;
-      network.send('initiator', process, () => {
-        if (crash.at(process, 'request', [verb], 'before')) return;
-        if (node.engine === null) return;
-        question(node.engine, (answer) => {
-          if (!process.isAlive) return;
-          if (crash.at(process, 'request', [verb], 'lostReply')) return;
-          network.send(node.name, self, () => hear(answer, again));
-          crash.at(process, 'request', [verb], 'after');
-        });
-      });
-      world.after(dice.between(50, 3_000), self, again);
-    };
-    const hear = (answer: Answer<T>, again: () => void) => {
-      if (isOver) return;
-      if (answer.ok || !retryable.includes(answer.code)) return finish(answer);
-      world.after(dice.between(10, 500), self, again);
-    };
-    attempt();
-  }
+  const party = (dice: Dice, method: string, cents: number): BranchSpec => ({
+    participant: { service: dice.pick(services.all).bank.name, method },
+    payload: { account: `${dice.between(0, swarm.accountsPerBank - 1)}`, cents },
+  });
 
-  /** Initiators know no leader; but once all is calm they have learned who answers. */
-  function knownNodes(): readonly Node[] {
-    const running = cluster.nodes.filter(
-      (node) => node.process.isAlive && node.engine?.stats().state === 'running',
-    );
-    return faults().messageLoss === 0 && running.length === 1 ? running : cluster.nodes;
-  }
-
-  const patience = () => dice.between(500, 20_000);
-
-  function believe(gid: string, answer: Answer<TransactionAnswer> | null): Seen {
-    if (answer === null) return 'unknown';
-    if (answer.ok) {
-      oracles.told(gid, answer.body);
-      const { phase } = answer.body;
-      if (phase === 'committed' || phase === 'committing') return 'committed';
-      return phase === 'active' ? 'unknown' : 'rolledBack';
-    }
-    if (answer.code === 'ALREADY_COMMITTED') oracles.toldDecided(gid, 'commit');
-    if (answer.code === 'ALREADY_ROLLED_BACK') oracles.toldDecided(gid, 'rollback');
-    if (answer.code === 'INTERNAL') oracles.fail('INTERNAL', gid, answer.detail);
-    return answer.code === 'ALREADY_ROLLED_BACK' ? 'rolledBack' : 'refused';
-  }
-
-  function twoPhase(gid: string, isPlain: boolean, ended: (seen: Seen) => void): void {
-    const cents = isPlain ? 0 : dice.between(1, 60);
-    const side = (method: string) => ({
-      participant: { service: dice.pick(cluster.services).bank.name, method },
-      payload: { account: `${dice.between(0, swarm.accountsPerBank - 1)}`, cents },
-    });
-    const [debit, credit] = [
-      side(isPlain ? 'credit' : 'debit'),
-      side(isPlain ? 'audit' : 'credit'),
-    ];
+  function twoPhase(story: Story, branches: readonly [BranchSpec, BranchSpec], isPlain: boolean) {
+    const { gid, self, dice, ended } = story;
     const isLate = !isPlain && dice.chance(0.3);
-    const vanishes = () => !isPlain && dice.chance(faults().abandon);
     const timed = isPlain ? { timeoutMs: 30_000 } : {};
-    const body = { gid, branches: isLate ? [debit] : [debit, credit], ...timed };
-    const decide = (direction: 'commit' | 'rollback') => {
-      if (vanishes()) return ended('abandoned');
-      const wait = dice.chance(0.5) ? ('completed' as const) : ('decided' as const);
-      ask<TransactionAnswer>(
-        'decide',
-        (c, a) => c.decide({ gid, direction, wait }, a),
-        patience(),
-        (answer) => ended(believe(gid, answer)),
-      );
+    const first = isLate ? [branches[0]] : branches;
+    const request = { gid, name: 'transfer', branches: first, ...timed };
+    if (!isPlain) haveRivals(story);
+    ask(self, { verb: 'begin', request }, patience(dice), (reply) => {
+      const seen = seenIn(reply);
+      if (reply?.ok !== true || phaseOf(reply) !== 'active') return ended(seen);
+      if (!isLate) return tries(story, branches, isPlain);
+      // Sometimes nobody waits for the second branch, and the decision races it.
+      if (dice.chance(0.2)) world.after(dice.between(0, 5), self, () => decide(story, 'rollback'));
+      const register = { gid, request: 'r1', branches: [branches[1]] };
+      ask(self, { verb: 'register', request: register }, patience(dice), (answer) => {
+        if (answer?.ok !== true) return decide(story, 'rollback');
+        tries(story, branches, isPlain);
+      });
+    });
+  }
+
+  function tries(story: Story, branches: readonly BranchSpec[], isPlain: boolean): void {
+    const { gid, self, dice } = story;
+    let left = branches.length;
+    let isAllDone = true;
+    const tried = (isDone: boolean) => {
+      left -= 1;
+      isAllDone &&= isDone;
+      if (left > 0) return;
+      decide(story, isAllDone && (isPlain || !dice.chance(0.1)) ? 'commit' : 'rollback');
     };
-    const tries = (branchIds: readonly number[]) => {
-      let left = branchIds.length;
-      let allDone = true;
-      for (const branchId of branchIds) {
-        ask(
-          'try',
-          (c, a) => c.tryBranch({ gid, branchId }, a),
-          patience(),
-          (answer) => {
-            left -= 1;
-            if (answer?.ok !== true) allDone = false;
-            if (left === 0)
-              decide(allDone && (isPlain || !dice.chance(0.1)) ? 'commit' : 'rollback');
-          },
-        );
+    for (const [index, branch] of branches.entries()) {
+      const branchId = index + 1;
+      if (!isPlain && dice.chance(swarm.directTryShare)) {
+        tryDirectly(story, branchId, branch, tried);
+      } else {
+        const request = { gid, branchId };
+        ask(self, { verb: 'try', request }, patience(dice), (reply) => tried(reply?.ok === true));
       }
-    };
-    ask<TransactionAnswer>(
-      'begin',
-      (c, a) => c.begin(body, a),
-      patience(),
-      (answer) => {
-        const seen = believe(gid, answer);
-        if (answer?.ok !== true || answer.body.phase !== 'active') return ended(seen);
-        if (vanishes()) return ended('abandoned');
-        if (!isLate) return tries([1, 2]);
-        const register = { gid, request: 'r1', branches: [credit] };
-        ask<TransactionAnswer>(
-          'register',
-          (c, a) => c.register(register, a),
-          patience(),
-          (reply) => {
-            if (reply?.ok !== true) return decide('rollback');
-            oracles.told(gid, reply.body);
-            tries([1, ...(reply.body.branchIds ?? [])]);
-          },
-        );
-      },
+    }
+  }
+
+  /** The initiator calls the participant itself, once; no coordinator knows whether it is on its way. */
+  function tryDirectly(
+    { gid, self }: Story,
+    branchId: number,
+    { participant, payload = null }: BranchSpec,
+    tried: (isDone: boolean) => void,
+  ): void {
+    const method = 'method' in participant ? participant.method : '';
+    const call = { gid, branchId, operation: 'try' as const, method, payload };
+    const asker = { process: self, timeoutMs: swarm.callTimeoutMs };
+    services.ask(asker, participant, call, (answer) => tried(answer.outcome === 'done'));
+  }
+
+  function decide({ gid, self, dice, ended }: Story, direction: Direction): void {
+    const wait = dice.pick(['completed', 'decided'] as const);
+    const request = { gid, direction, wait };
+    ask(self, { verb: 'decide', request }, patience(dice), (reply) => ended(seenIn(reply)));
+  }
+
+  /** Others who know the gid: one that rolls back, one that begins something else. */
+  function haveRivals({ gid, dice }: Story): void {
+    const rival = world.spawn('initiator');
+    if (dice.chance(0.05)) {
+      const request = { gid, direction: 'rollback' as const };
+      world.after(dice.between(0, 3_000), rival, () =>
+        ask(rival, { verb: 'decide', request }, patience(dice), () => {}),
+      );
+    }
+    if (!dice.chance(0.05)) return;
+    world.after(dice.between(0, 20), rival, () =>
+      ask(rival, { verb: 'begin', request: { gid, name: 'other' } }, patience(dice), () => {}),
     );
   }
 
-  function saga(gid: string, ended: (seen: Seen) => void): void {
-    const account = () => `${dice.between(0, swarm.accountsPerBank - 1)}`;
+  function saga(story: Story): void {
+    const { gid, self, dice, ended } = story;
     const cents = dice.between(1, 60);
-    const at = (method: string) => ({ service: dice.pick(cluster.services).bank.name, method });
+    const [debit, audit, credit] = [
+      party(dice, 'debit', cents),
+      party(dice, 'audit', 0),
+      party(dice, 'credit', cents),
+    ];
+    const input = {
+      debit: debit.payload ?? null,
+      audit: audit.payload ?? null,
+      credit: credit.payload ?? null,
+    };
     const attempts = dice.between(1, 4);
     const isParallel = dice.chance(0.4);
     const pivot = isParallel ? 3 : dice.between(0, 6);
-    const steps: readonly StepSpec[] = [
-      { name: 'debit', participant: at('debit'), attempts, pivot: pivot === 1 },
-      {
-        name: 'audit',
-        participant: at('audit'),
+    const step = (number: number, spec: BranchSpec, after: readonly string[]): StepSpec => {
+      const name = ['debit', 'audit', 'credit'][number - 1] ?? '';
+      return {
+        name,
+        participant: spec.participant,
         attempts,
-        after: isParallel ? [] : ['debit'],
-        pivot: pivot === 2,
-      },
-      {
-        name: 'credit',
-        participant: at('credit'),
-        attempts,
-        after: ['debit', 'audit'],
-        pivot: pivot === 3,
-      },
-    ];
-    const input = {
-      debit: { account: account(), cents },
-      audit: { account: account(), cents: 0 },
-      credit: { account: account(), cents },
+        after: [...after],
+        pivot: pivot === number,
+      };
     };
-    const wait = dice.chance(0.5) ? ('completed' as const) : ('submitted' as const);
+    const steps = [
+      step(1, debit, []),
+      step(2, audit, isParallel ? [] : ['debit']),
+      step(3, credit, ['debit', 'audit']),
+    ];
+    const wait = dice.pick(['completed', 'submitted'] as const);
     const timed = dice.chance(0.5) ? { timeoutMs: swarm.timeoutMs } : {};
-    const body = { gid, name: 'transfer', input, steps, wait, ...timed };
-    ask<TransactionAnswer>(
-      'submit',
-      (c, a) => c.submit(body, a),
-      patience(),
-      (answer) => {
-        const seen = believe(gid, answer);
-        if (seen !== 'unknown' || !dice.chance(0.2)) return ended(seen);
-        const rollback = { gid, direction: 'rollback' as const };
-        ask<TransactionAnswer>(
-          'decide',
-          (c, a) => c.decide(rollback, a),
-          patience(),
-          (reply) => ended(believe(gid, reply)),
-        );
-      },
-    );
+    const request = { gid, name: 'transfer', input, steps, wait, ...timed };
+    ask(self, { verb: 'submit', request }, patience(dice), (reply) => {
+      const seen = seenIn(reply);
+      if (seen !== 'unknown' || !dice.chance(0.2)) return ended(seen);
+      decide(story, 'rollback');
+    });
   }
+
+  const story = (gid: string, ended: (seen: Seen) => void): Story => ({
+    gid,
+    self: world.spawn('initiator'),
+    dice: world.dice(`workload/${gid}`),
+    ended,
+  });
 
   return {
     transfer(gid, ended) {
-      if (dice.chance(swarm.sagaShare)) saga(gid, ended);
-      else twoPhase(gid, false, ended);
+      const own = story(gid, ended);
+      const { dice } = own;
+      if (dice.chance(swarm.sagaShare)) return saga(own);
+      const cents = dice.between(1, 60);
+      twoPhase(own, [party(dice, 'debit', cents), party(dice, 'credit', cents)], false);
     },
-    plainTransfer: (gid, ended) => twoPhase(gid, true, ended),
+    plainTransfer(gid, ended) {
+      const own = story(gid, ended);
+      twoPhase(own, [party(own.dice, 'credit', 0), party(own.dice, 'audit', 0)], true);
+    },
   };
+}
+
+function phaseOf(reply: Reply): TransactionAnswer['phase'] | null {
+  return reply.ok && 'phase' in reply.body ? reply.body.phase : null;
+}
+
+function seenIn(reply: Reply | null): Seen {
+  if (reply === null) return 'unknown';
+  if (!reply.ok) return reply.code === 'ALREADY_ROLLED_BACK' ? 'rolledBack' : 'refused';
+  const phase = phaseOf(reply);
+  if (phase === 'committed' || phase === 'committing') return 'committed';
+  return phase === null || phase === 'active' ? 'unknown' : 'rolledBack';
 }

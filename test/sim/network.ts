@@ -1,44 +1,49 @@
 /** Messages between processes: lost, doubled, late, or cut off, one way or both. */
-import type { FaultRates } from './swarm.ts';
+import type { Faults } from './faults.ts';
 import type { Process, World } from './world.ts';
+
+/** A message: who sends it, which gid it is about (or `world`), and what it says, for the story. */
+export interface Message {
+  readonly from: string;
+  readonly gid: string;
+  readonly what: string;
+}
 
 /** The network of the virtual world. */
 export interface Network {
   /** Brings a message to a process, perhaps late, twice or never. */
-  send(from: string, to: Process, deliver: () => void): void;
-  /** Cuts the way from one node to another (one way). */
-  cut(from: string, to: string): void;
-  isCut(from: string, to: string): boolean;
+  send(message: Message, to: Process, deliver: () => void): void;
+  /** Cuts the way from one node to another (one way); the function given back mends this cut. */
+  cut(from: string, to: string): () => void;
   healAll(): void;
-  faultsInjected(): number;
 }
 
 /** Nodes are known by name; a process that has died receives nothing. */
-export function createNetwork(world: World, faults: () => FaultRates): Network {
-  const dice = world.dice('network');
-  const cuts = new Set<string>();
-  let injected = 0;
+export function createNetwork(world: World, faults: Faults): Network {
+  const cuts = new Map<string, number>();
 
   return {
-    send(from, to, deliver) {
-      const rates = faults();
-      if (cuts.has(`${from}>${to.name}`)) return;
-      if (dice.chance(rates.messageLoss)) {
-        injected += 1;
-        return;
+    send({ from, gid, what }, to, deliver) {
+      if (cuts.size > 0 && cuts.has(`${from}>${to.name}`)) {
+        return world.note(`${gid} [${from} to ${to.name}: ${what}] meets the cut`);
       }
-      const isSlow = dice.chance(rates.messageSlow);
-      const isDouble = dice.chance(rates.messageDuplicate);
-      injected += (isSlow ? 1 : 0) + (isDouble ? 1 : 0);
-      world.after(isSlow ? dice.between(10, 20_000) : dice.between(0, 3), to, deliver);
-      if (isDouble) world.after(dice.between(0, isSlow ? 20_000 : 500), to, deliver);
+      const about = `${from} to ${to.name}: ${what}`;
+      if (faults.strikes('messageLoss', gid, about) !== null) return;
+      const slow = faults.strikes('messageSlow', gid, about);
+      const double = faults.strikes('messageDuplicate', gid, about);
+      const travelMs = world.dice(`travel/${gid}`).between(0, 3);
+      world.after(slow?.between(10, 20_000) ?? travelMs, to, deliver);
+      if (double !== null) world.after(double.between(0, slow ? 20_000 : 500), to, deliver);
     },
     cut(from, to) {
-      cuts.add(`${from}>${to}`);
-      injected += 1;
+      const way = `${from}>${to}`;
+      cuts.set(way, (cuts.get(way) ?? 0) + 1);
+      return () => {
+        const left = (cuts.get(way) ?? 0) - 1;
+        if (left > 0) cuts.set(way, left);
+        else cuts.delete(way);
+      };
     },
-    isCut: (from, to) => cuts.has(`${from}>${to}`),
     healAll: () => cuts.clear(),
-    faultsInjected: () => injected,
   };
 }

@@ -1,14 +1,17 @@
 /**
- * The invariants S1-S13, checked at the moment in which something happens, against the truth: the
+ * The safety invariants, checked at the moment in which something happens, against the truth: the
  * state that the rows in the store give. A violation ends the run with its story.
  * @see docs/reliability.md
  */
-import type { TransactionAnswer } from '../../client-sdk/protocol/index.ts';
 import { apply } from '../../server/core/apply.ts';
+import { keyOf } from '../../server/core/effect.ts';
+import { outstanding } from '../../server/core/outstanding.ts';
 import type { LogRecord } from '../../server/core/record.ts';
 import type { Transaction } from '../../server/core/transaction.ts';
-import type { LogRow } from '../../server/log/log.ts';
+import type { IndexRow, LogRow } from '../../server/log/log.ts';
 import type { Bank, Execution } from './bank.ts';
+import { directionOf } from './model.ts';
+import { createMoney } from './money.ts';
 
 /** What was promised and is not so. */
 export interface Violation {
@@ -20,33 +23,35 @@ export interface Violation {
 /** The oracles of one run. */
 export interface Oracles {
   readonly truth: ReadonlyMap<string, Transaction>;
-  landed(row: LogRow): void;
+  /** Open ones among them. */
+  readonly open: ReadonlySet<string>;
+  /** A row has landed; `index` is what the store's index now says of its gid. */
+  landed(row: LogRow, index: IndexRow | undefined): void;
   executed(bank: string, execution: Execution): void;
-  /** An initiator was given an answer. */
-  told(gid: string, answer: TransactionAnswer): void;
-  /** An initiator was refused with ALREADY_COMMITTED or ALREADY_ROLLED_BACK. */
-  toldDecided(gid: string, direction: 'commit' | 'rollback'): void;
+  hasExecuted(gid: string, branchId: number, operation: string): boolean;
   /** A coordinator whose term runs asks a participant. */
   asked(gid: string, operation: string): void;
   /** After healing: everything is terminal and no money is lost or held. */
-  checkEnd(banks: readonly Bank[], moneyBefore: number): void;
+  checkEnd(): void;
   fail(rule: string, gid: string, detail: string): void;
   violations(): readonly Violation[];
 }
 
-/** Oracles that have seen nothing yet. */
-export function createOracles(): Oracles {
+/** Oracles that have seen nothing yet, over these banks. */
+export function createOracles(banks: readonly Bank[]): Oracles {
   const truth = new Map<string, Transaction>();
+  const open = new Set<string>();
   const lastSeq = new Map<string, number>();
   const executions = new Map<string, Set<string>>();
   const violations: Violation[] = [];
+  const money = createMoney(banks, fail);
   let lastEpoch = 0;
 
   function fail(rule: string, gid: string, detail: string): void {
     violations.push({ rule, gid, detail });
   }
 
-  function landed(row: LogRow): void {
+  function landed(row: LogRow, index: IndexRow | undefined): void {
     const { gid } = row;
     const seq = (lastSeq.get(gid) ?? 0) + 1;
     if (row.seq !== seq) fail('S6', gid, `row ${row.seq} landed where ${seq} was next`);
@@ -55,9 +60,30 @@ export function createOracles(): Oracles {
     lastSeq.set(gid, row.seq);
     for (const record of JSON.parse(row.records) as readonly LogRecord[]) {
       const before = truth.get(gid) ?? null;
+      if (before !== null) checkRecord(before, record);
       const after = apply(before, record);
       if (before !== null) checkStep(before, after);
       truth.set(gid, after);
+    }
+    const tx = truth.get(gid);
+    if (tx === undefined) return;
+    if (tx.finishedAtMs === null) open.add(gid);
+    else open.delete(gid);
+    checkIndex(tx, index);
+    money.became(tx);
+  }
+
+  /** One decision (S1), and only what was owed is done. */
+  function checkRecord(before: Transaction, record: LogRecord): void {
+    const { gid } = before;
+    if (record.kind === 'decided' && before.phase !== 'active') {
+      fail('S1', gid, `decided ${record.direction} when it was ${before.phase}`);
+    }
+    if (record.kind !== 'done') return;
+    const owed = new Set(outstanding(before).map((effect) => effect.key));
+    for (const operation of record.done) {
+      if (owed.has(keyOf(operation))) continue;
+      fail('S1', gid, `${operation.operation} of ${operation.branchId} done, but not owed`);
     }
   }
 
@@ -65,27 +91,28 @@ export function createOracles(): Oracles {
     const { gid } = before;
     const way = `${before.phase} to ${after.phase}`;
     if (before.phase === after.phase) return;
-    const allowed = ['active', 'committing', 'rollingBack'];
-    if (!allowed.includes(before.phase)) fail('S1', gid, `a finished transaction went ${way}`);
+    if (before.finishedAtMs !== null) fail('S1', gid, `a finished transaction went ${way}`);
     const isSwitch = directionOf(before) !== null && directionOf(before) !== directionOf(after);
     if (isSwitch) fail('S1', gid, `the decision went ${way}`);
+  }
+
+  /** What CLI and console show of it is so: end, cause and attention. */
+  function checkIndex(tx: Transaction, index: IndexRow | undefined): void {
+    if (index === undefined) return fail('S5', tx.gid, 'it is not in the index');
+    const outcome = tx.finishedAtMs === null ? null : tx.phase;
+    if (index.outcome !== outcome) fail('S5', tx.gid, `the index says ${index.outcome}`);
+    if (index.finishedAtMs !== tx.finishedAtMs) fail('S5', tx.gid, 'the index has another end');
+    if (index.attention?.detail !== tx.attention?.detail) {
+      fail('S5', tx.gid, `attention in the index: ${index.attention?.detail ?? 'none'}`);
+    }
   }
 
   function executed(bank: string, execution: Execution): void {
     const { gid, branchId, operation, isEmpty } = execution;
     const tx = truth.get(gid);
-    const direction = tx === undefined ? null : directionOf(tx);
     const what = `${operation} of branch ${branchId} at ${bank}`;
     if (tx === undefined) fail('S3', gid, `${what} before anything was durable`);
-    if (operation === 'confirm' && direction !== 'commit') {
-      fail('S3', gid, `${what} without a durable commit`);
-    }
-    const isBackward = operation === 'cancel' || operation === 'undo';
-    if (isBackward && direction !== 'rollback')
-      fail('S3', gid, `${what} without a durable rollback`);
-    if (tx?.mode === 'transaction' && operation === 'try' && tx.branches.length < branchId) {
-      fail('S3', gid, `${what} before it was registered`);
-    }
+    else checkCause(tx, execution, what);
     if (isEmpty) return;
     const key = `${gid}/${branchId}`;
     const own = executions.get(key) ?? new Set();
@@ -93,22 +120,27 @@ export function createOracles(): Oracles {
     if (own.has(operation)) fail('S9', gid, `${what} took effect twice`);
     own.add(operation);
     if (own.has('confirm') && own.has('cancel')) fail('S2', gid, `branch ${branchId}: both`);
+    money.moved(gid);
   }
 
-  function told(gid: string, answer: TransactionAnswer): void {
-    const tx = truth.get(gid);
-    if (tx === undefined) return fail('S4', gid, `told ${answer.phase}, but nothing is durable`);
-    const said = directionOf(answer);
-    if (said !== null && said !== directionOf(tx)) {
-      fail('S4', gid, `told ${answer.phase}, but durable is ${tx.phase}`);
+  /** No operation without the durable record that justifies it (S3). */
+  function checkCause(tx: Transaction, { branchId, operation }: Execution, what: string): void {
+    const { gid } = tx;
+    const direction = directionOf(tx);
+    if (operation === 'confirm' && direction !== 'commit') {
+      fail('S3', gid, `${what} without a durable commit`);
     }
-  }
-
-  function toldDecided(gid: string, direction: 'commit' | 'rollback'): void {
-    const tx = truth.get(gid);
-    if (tx === undefined || directionOf(tx) !== direction) {
-      fail('S4', gid, `told it is decided ${direction}, but durable is ${tx?.phase ?? 'nothing'}`);
+    const isBackward = operation === 'cancel' || operation === 'undo';
+    if (isBackward && direction !== 'rollback') {
+      fail('S3', gid, `${what} without a durable rollback`);
     }
+    if (operation === 'try' && tx.mode === 'transaction' && tx.branches.length < branchId) {
+      fail('S3', gid, `${what} before it was registered`);
+    }
+    if (operation !== 'run' || tx.mode !== 'saga') return;
+    const step = tx.steps[branchId - 1];
+    const isReady = step?.after.every((id) => tx.steps[id - 1]?.state === 'done');
+    if (step?.isPivot && !isReady) fail('S3', gid, `${what}, a pivot, before its way was durable`);
   }
 
   function checkBranches(tx: Transaction): void {
@@ -127,26 +159,21 @@ export function createOracles(): Oracles {
     }
   }
 
-  function checkEnd(banks: readonly Bank[], moneyBefore: number): void {
+  function checkEnd(): void {
     for (const tx of truth.values()) {
       if (tx.finishedAtMs === null) fail('L1', tx.gid, `still ${tx.phase} after healing`);
       else checkBranches(tx);
     }
-    let money = 0;
-    for (const bank of banks) {
-      for (const cents of bank.balance.values()) money += cents;
-      for (const [key, { cents }] of bank.held)
-        fail('L2', key, `${cents} still held at ${bank.name}`);
-    }
-    if (money !== moneyBefore) fail('S10', '-', `money was ${moneyBefore} and is ${money}`);
+    money.checkEnd();
   }
 
   return {
     truth,
+    open,
     landed,
     executed,
-    told,
-    toldDecided,
+    hasExecuted: (gid, branchId, operation) =>
+      executions.get(`${gid}/${branchId}`)?.has(operation) ?? false,
     asked(gid, operation) {
       const tx = truth.get(gid);
       const isOver = tx !== undefined && tx.finishedAtMs !== null;
@@ -156,9 +183,4 @@ export function createOracles(): Oracles {
     fail,
     violations: () => violations,
   };
-}
-
-function directionOf(tx: Pick<Transaction, 'phase'>): 'commit' | 'rollback' | null {
-  if (tx.phase === 'active') return null;
-  return tx.phase === 'committing' || tx.phase === 'committed' ? 'commit' : 'rollback';
 }

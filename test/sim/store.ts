@@ -1,11 +1,12 @@
 /**
- * The log of the virtual world: the memory log behind a link that fails in every way that a database
- * does. It also keeps the truth: the state of each gid by the rows that have really landed.
+ * The database of the virtual world: the memory log behind a link that fails in every way that a
+ * database does. It is no part of any process: what was sent to it lands whether the sender lives or
+ * not.
  */
 import type { Append, AppendAnswer, LogRow, Term, TransactionLog } from '../../server/log/log.ts';
 import { createMemoryStore, type MemoryStore, openMemoryLog } from '../../server/log/memory-log.ts';
-import type { CrashPoints } from './crash.ts';
-import type { FaultRates } from './swarm.ts';
+import type { CrashPoints, CrashSite } from './crash.ts';
+import type { Faults } from './faults.ts';
 import type { Process, World } from './world.ts';
 
 /** One database that all coordinators share. */
@@ -17,13 +18,14 @@ export interface SimStore {
   onLanded: (row: LogRow) => void;
   /** Called when a term begins. */
   onTerm: (term: Term) => void;
-  faultsInjected(): number;
+  /** A row that somebody else may write into the slot of this one; null: none would be in order. */
+  rival: (row: LogRow) => Append | null;
 }
 
 /** What the store needs of its world. */
 export interface SimStoreOptions {
   readonly world: World;
-  readonly faults: () => FaultRates;
+  readonly faults: Faults;
   readonly crash: CrashPoints;
 }
 
@@ -32,8 +34,6 @@ export function createSimStore(options: SimStoreOptions): SimStore {
   const { world, faults, crash } = options;
   const store = createMemoryStore();
   const inner = openMemoryLog(store);
-  const dice = world.dice('store');
-  let injected = 0;
 
   /** Rows land: what is new in the store is told. */
   async function land(term: Term, batch: readonly Append[]): Promise<readonly AppendAnswer[]> {
@@ -45,51 +45,62 @@ export function createSimStore(options: SimStoreOptions): SimStore {
     return answers;
   }
 
+  /** Another row takes the slot before this one gets there. */
+  async function plantRivals(term: Term, batch: readonly Append[]): Promise<void> {
+    for (const { row } of batch) {
+      if (store.slots.get(row.gid)?.has(row.seq)) continue;
+      if (faults.strikes('appendConflict', row.gid, `of row ${row.seq}`) === null) continue;
+      const rival = sim.rival(row);
+      if (rival !== null) await land(term, [rival]);
+    }
+  }
+
   function append(process: Process, term: Term, batch: readonly Append[]) {
     return new Promise<readonly AppendAnswer[]>((resolve) => {
-      const reply = (answers: readonly AppendAnswer[], delayMs: number) =>
-        void world.after(delayMs, process, () => resolve(answers));
-      const unknown = batch.map((): AppendAnswer => 'unknown');
-      const rates = faults();
-      const travelMs = dice.between(0, 3);
-      const kinds = batch.flatMap(({ row }) => kindsOf(row));
-      if (crash.at(process, 'append', kinds, 'before')) return;
-      const fault = drawFault(rates);
-      if (fault !== 'none') injected += 1;
-      if (fault === 'failBefore') return reply(unknown, travelMs + 1);
-      const stallMs = fault === 'stall' ? dice.between(1_000, 60_000) : 0;
-      const laterMs = fault === 'landLater' ? dice.between(5, 5_000) : 0;
-      if (laterMs > 0) reply(unknown, travelMs + 1);
-      // The database is no part of the process: what was sent lands whether the sender lives or not.
-      world.after(travelMs + stallMs + laterMs, null, async () => {
-        const answers = await land(term, batch);
-        if (crash.at(process, 'append', kinds, 'lostReply') || laterMs > 0) return;
-        const isHeard = fault !== 'failAfter';
-        world.after(dice.between(0, 3), process, () => {
-          resolve(isHeard ? answers : unknown);
-          // What follows from the answer leaves in this event; then the process may die.
-          world.after(0, null, () => void crash.at(process, 'append', kinds, 'after'));
+      const gid = batch[0]?.row.gid ?? 'world';
+      const site: CrashSite = { boundary: 'append', kinds: batch.flatMap(kindsOf), gid };
+      const travelMs = world.dice(`log/${gid}`).between(0, 3);
+      const answer = (answers: readonly AppendAnswer[], delayMs: number, then = () => {}) =>
+        world.after(delayMs, process, () => {
+          resolve(answers);
+          world.stir();
+          then();
         });
+      const unknown = batch.map((): AppendAnswer => 'unknown');
+      if (crash.at(process, site, 'before')) return;
+      const about = `${process.name} writes ${site.kinds[0]}`;
+      if (faults.strikes('appendFailBefore', gid, about) !== null) {
+        return void answer(unknown, travelMs + 1);
+      }
+      const laterMs = faults.strikes('appendLandLater', gid, about)?.between(5, 5_000) ?? 0;
+      if (laterMs > 0) answer(unknown, travelMs + 1);
+      const stallMs = faults.strikes('appendStall', gid, about)?.between(1_000, 60_000) ?? 0;
+      world.after(travelMs + stallMs + laterMs, null, async () => {
+        world.stir();
+        await plantRivals(term, batch);
+        const answers = await land(term, batch);
+        if (crash.at(process, site, 'lostReply') || laterMs > 0) return;
+        const deaf = faults.strikes('appendFailAfter', gid, about);
+        // What follows from the answer leaves in its event; then the process may die.
+        const die = () => world.after(0, null, () => void crash.at(process, site, 'after'));
+        // Some rows may be heard of and others not.
+        const heard = deaf === null ? answers : answers.map((one) => pick(deaf.next(), one));
+        answer(heard, world.dice(`log/${gid}`).between(0, 3), die);
       });
     });
   }
 
-  function drawFault(
-    rates: FaultRates,
-  ): 'none' | 'failBefore' | 'failAfter' | 'landLater' | 'stall' {
-    if (dice.chance(rates.appendFailBefore)) return 'failBefore';
-    if (dice.chance(rates.appendFailAfter)) return 'failAfter';
-    if (dice.chance(rates.appendLandLater)) return 'landLater';
-    return dice.chance(rates.appendStall) ? 'stall' : 'none';
-  }
-
-  function read<T>(process: Process, answer: () => Promise<T>): Promise<T> {
+  function read<T>(process: Process, what: string, answer: () => Promise<T>): Promise<T> {
+    const dice = world.dice(`read/${process.name}`);
     return new Promise<T>((resolve, reject) => {
-      const isBroken = dice.chance(faults().readFail);
-      if (isBroken) injected += 1;
+      const about = `${process.name}: ${what}`;
+      const isBroken = faults.strikes('readFail', 'world', about) !== null;
+      const stallMs = faults.strikes('readStall', 'world', about)?.between(1_000, 60_000) ?? 0;
       world.after(dice.between(0, 3), null, async () => {
+        world.stir();
         const found = await answer();
-        world.after(dice.between(0, 3), process, () => {
+        world.after(dice.between(0, 3) + stallMs, process, () => {
+          world.stir();
           if (isBroken) reject(new Error('the connection was lost'));
           else resolve(found);
         });
@@ -101,20 +112,20 @@ export function createSimStore(options: SimStoreOptions): SimStore {
     store,
     onLanded: () => {},
     onTerm: () => {},
-    faultsInjected: () => injected,
+    rival: () => null,
     open: (process) => ({
       commitsInFlightMax: 2,
       takeOver: (node, address, atMs) =>
-        read(process, async () => {
+        read(process, 'take-over', async () => {
           const term = await inner.takeOver(node, address, atMs);
           sim.onTerm(term);
           return term;
         }),
       append: (term, batch) => append(process, term, batch),
-      read: (gids) => read(process, () => inner.read(gids)),
-      openGids: (after, limit) => read(process, () => inner.openGids(after, limit)),
-      search: (filter) => read(process, () => inner.search(filter)),
-      find: (gids) => read(process, () => inner.find(gids)),
+      read: (gids) => read(process, 'read', () => inner.read(gids)),
+      openGids: (after, limit) => read(process, 'page', () => inner.openGids(after, limit)),
+      search: (filter) => read(process, 'search', () => inner.search(filter)),
+      find: (gids) => read(process, 'find', () => inner.find(gids)),
       release: (term) => inner.release(term),
       close: () => Promise.resolve(),
     }),
@@ -122,7 +133,12 @@ export function createSimStore(options: SimStoreOptions): SimStore {
   return sim;
 }
 
-function kindsOf(row: LogRow): readonly string[] {
+/** Some rows of an answer that goes astray are heard of all the same. */
+function pick(chance: number, answer: AppendAnswer): AppendAnswer {
+  return chance < 0.7 ? 'unknown' : answer;
+}
+
+function kindsOf({ row }: Append): readonly string[] {
   return (JSON.parse(row.records) as readonly { kind: string; direction?: string }[]).map(
     (record) =>
       record.direction === undefined ? record.kind : `${record.kind}:${record.direction}`,

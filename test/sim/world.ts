@@ -21,7 +21,7 @@ export interface Process {
   isPaused: boolean;
   /** Wall clock of its node minus the world's. */
   skewMs: number;
-  /** How fast its timers run. */
+  /** How slowly its clock runs: 1.1 means that an hour of its own is 66 minutes. */
   readonly drift: number;
   readonly backlog: (() => void)[];
 }
@@ -39,7 +39,7 @@ export interface Dice extends Random {
 export interface World {
   nowMs(): number;
   dice(stream: string): Dice;
-  spawn(name: string): Process;
+  spawn(name: string, drift?: number): Process;
   /** Ends a life: nothing of it happens any more. */
   kill(process: Process): void;
   pause(process: Process): void;
@@ -48,31 +48,48 @@ export interface World {
   /** `process` null: the world's own doing (network, database, nemesis). */
   after(delayMs: number, process: Process | null, fire: () => void): () => void;
   clockOf(process: Process): Clock;
-  /** Notes a thing that happened; the digest of all notes tells whether two runs were the same. */
-  note(text: string): void;
+  /** This event has resolved promises: they run before the next event is taken. */
+  stir(): void;
+  /**
+   * Notes a thing that happened; the digest of all notes tells whether two runs were the same.
+   * `more` is asked for only when somebody listens.
+   */
+  note(text: string, more?: () => string): void;
   digest(): string;
   events(): number;
   /** Runs until the time is reached or `isOver`. */
   run(untilMs: number, isOver?: () => boolean): Promise<void>;
 }
 
+/** Hears each note, and when it was made (ms since the world began). */
+export type Listener = (text: string, atMs: number) => void;
+
+/** When every world begins (ms since 1970). */
+export const startMs = 1_000_000_000;
+
 /** Starts at a fixed time, so that logs of two runs can be compared. */
-export function createWorld(seed: number, onNote: ((text: string) => void) | null = null): World {
+export function createWorld(seed: number, onNote: Listener | null = null): World {
   const heap: Entry[] = [];
   const dice = new Map<string, Dice>();
-  let nowMs = 1_000_000_000;
+  let nowMs = startMs;
   let order = 0;
   let events = 0;
   let hash = 0x811c9dc5;
+  let isStirred = false;
 
   function after(delayMs: number, process: Process | null, fire: () => void): () => void {
     order += 1;
-    const dueMs = nowMs + Math.max(0, delayMs);
+    const dueMs = nowMs + Math.max(0, Math.ceil(delayMs));
     const entry: Entry = { dueMs, order, process, fire, isCancelled: false };
     push(heap, entry);
     return () => {
       entry.isCancelled = true;
     };
+  }
+
+  /** Time by the clock of a node, without the jumps. */
+  function ownMs({ drift }: Process): number {
+    return drift === 1 ? nowMs : startMs + (nowMs - startMs) / drift;
   }
 
   function perform(entry: Entry): void {
@@ -91,7 +108,8 @@ export function createWorld(seed: number, onNote: ((text: string) => void) | nul
       events += 1;
       perform(first);
       // One turn of the real loop: every promise that this event has resolved has run afterwards.
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (isStirred) await new Promise<void>((resolve) => setImmediate(resolve));
+      isStirred = false;
     }
     if (heap[0] === undefined || heap[0].dueMs > untilMs) nowMs = Math.max(nowMs, untilMs);
   }
@@ -106,12 +124,12 @@ export function createWorld(seed: number, onNote: ((text: string) => void) | nul
       }
       return found;
     },
-    spawn: (name) => ({
+    spawn: (name, drift = 1) => ({
       name,
       isAlive: true,
       isPaused: false,
       skewMs: 0,
-      drift: 1,
+      drift,
       backlog: [],
     }),
     kill(process) {
@@ -127,14 +145,17 @@ export function createWorld(seed: number, onNote: ((text: string) => void) | nul
     },
     after,
     clockOf: (process) => ({
-      nowMs: () => nowMs + process.skewMs,
-      monotonicMs: () => nowMs,
+      nowMs: () => Math.floor(ownMs(process)) + process.skewMs,
+      monotonicMs: () => ownMs(process),
       after: (delayMs, fire) => after(delayMs * process.drift, process, fire),
       soon: (fire) => void after(0, process, fire),
     }),
-    note(text) {
-      hash = hashOf(`${hash}${nowMs}${text}`);
-      onNote?.(`${nowMs - 1_000_000_000} ${text}`);
+    stir() {
+      isStirred = true;
+    },
+    note(text, more) {
+      hash = hashOf(text, Math.imul(hash ^ nowMs, 0x01000193));
+      onNote?.(more === undefined ? text : `${text}: ${more()}`, nowMs - startMs);
     },
     digest: () => (hash >>> 0).toString(16),
     events: () => events,
@@ -154,8 +175,8 @@ function createDice(seed: number): Dice {
 }
 
 /** FNV-1a. */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
+export function hashOf(text: string, from = 0x811c9dc5): number {
+  let hash = from;
   for (let i = 0; i < text.length; i += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
