@@ -57,9 +57,11 @@ export interface Demo {
   stop(): Promise<void>;
 }
 
-const cli = join(import.meta.dirname, '..', 'cli', 'main.ts');
-const bankProcess = join(import.meta.dirname, 'bank-process.ts');
-const tellerProcess = join(import.meta.dirname, 'teller-process.ts');
+// From source as from the build: the others have the ending of this file.
+const ending = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
+const cli = join(import.meta.dirname, '..', 'cli', `main.${ending}`);
+const bankProcess = join(import.meta.dirname, `bank-process.${ending}`);
+const tellerProcess = join(import.meta.dirname, `teller-process.${ending}`);
 /** Two busy cores may need seconds to start seven processes; a minute means that something hangs. */
 const patienceMs = 60_000;
 const stopGraceMs = 5_000;

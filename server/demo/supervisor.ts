@@ -54,7 +54,10 @@ interface Child {
   isEndExpected: boolean;
 }
 
-const leash = join(import.meta.dirname, 'leash.ts');
+const leash = join(
+  import.meta.dirname,
+  import.meta.filename.endsWith('.ts') ? 'leash.ts' : 'leash.js',
+);
 const tailLines = 20;
 /** Nobody wants a megabyte of it. */
 const tailLengthMax = 4_000;
