@@ -19,6 +19,9 @@ export type Killer = {
 );
 
 const contract = 'keeps the contract';
+/** All but the many random ones. */
+const planned = '^(?!.*random interleavings)';
+const faults = 'wait for an append in flight|the answer to the commit is lost';
 
 /** All killers, the quick ones first. */
 export const killers = {
@@ -34,9 +37,11 @@ export const killers = {
   'sqlite-log': system(90_000, 'test/conformance/sqlite-log.test.ts', contract),
   'mysql-log': system(90_000, 'test/conformance/mysql-log.test.ts', contract),
   'postgres-log': system(90_000, 'test/conformance/postgres-log.test.ts', contract),
+  'barrier-mysql': system(90_000, 'test/conformance/barrier-mysql.test.ts', planned),
+  'barrier-postgres': system(90_000, 'test/conformance/barrier-postgres.test.ts', planned),
   'sqlite-file': system(180_000, 'test/conformance/sqlite-log.test.ts'),
-  'mysql-server': system(300_000, 'test/conformance/mysql-log.test.ts'),
-  'postgres-server': system(300_000, 'test/conformance/postgres-log.test.ts'),
+  'mysql-faults': system(90_000, 'test/conformance/mysql-log.test.ts', faults),
+  'postgres-faults': system(90_000, 'test/conformance/postgres-log.test.ts', faults),
   'sim-long': { kind: 'seeds', seeds: 1_000, limitMs: 180_000 },
 } as const satisfies Record<string, Killer>;
 

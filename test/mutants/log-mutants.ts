@@ -186,7 +186,7 @@ const ofServers: readonly Mutant[] = [
     file: postgres,
     find: 'where epoch = $2 and ended_at_ms is null for share',
     replace: 'where epoch = $2 and ended_at_ms is null',
-    killedBy: ['postgres-server'],
+    killedBy: ['postgres-faults'],
   },
   {
     name: 'postgres-index-of-a-lost-slot',
@@ -210,7 +210,7 @@ const ofServers: readonly Mutant[] = [
     file: 'server/log/server-log.ts',
     find: "let answerOfRest: AppendAnswer = 'unknown';",
     replace: "let answerOfRest: AppendAnswer = 'conflict';",
-    killedBy: ['mysql-server', 'postgres-server'],
+    killedBy: ['mysql-faults', 'postgres-faults'],
   },
   {
     name: 'server-open-gids-from-the-page-before',
@@ -250,7 +250,7 @@ const ofServers: readonly Mutant[] = [
     file: mysql,
     find: 'where epoch = ? and ended_at_ms is null lock in share mode',
     replace: 'where epoch = ? and ended_at_ms is null',
-    killedBy: ['mysql-server'],
+    killedBy: ['mysql-faults'],
   },
   {
     name: 'mysql-found-row-not-flushed',
@@ -258,7 +258,7 @@ const ofServers: readonly Mutant[] = [
     file: mysql,
     find: '    await flush(writing);',
     replace: '',
-    killedBy: ['mysql-server'],
+    killedBy: ['mysql-faults'],
   },
 ];
 

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { explained } from './explained.ts';
+import { type KillerName, killers } from './killers.ts';
 import { mutants } from './list.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantsPage, pagePath } from './page.ts';
@@ -20,6 +21,7 @@ async function main(): Promise<number> {
     options: {
       json: { type: 'boolean', default: false },
       only: { type: 'string' },
+      by: { type: 'string' },
       jobs: { type: 'string', default: String(Math.min(jobsMax, availableParallelism())) },
       'write-docs': { type: 'boolean', default: false },
     },
@@ -28,7 +30,7 @@ async function main(): Promise<number> {
     writeFileSync(join(root, pagePath), mutantsPage(mutants));
     return 0;
   }
-  const chosen = choose(values.only);
+  const chosen = choose(values.only).map((mutant) => withKillers(mutant, values.by));
   const jobs = Number(values.jobs);
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > jobsMax) {
     throw new Error(`--jobs: 1 or ${jobsMax}`);
@@ -57,6 +59,14 @@ function choose(only: string | undefined): readonly Mutant[] {
     if (found === undefined) throw new Error(`--only: there is no mutant '${name}'`);
     return found;
   });
+}
+
+/** Asks what other suites would find. */
+function withKillers(mutant: Mutant, by: string | undefined): Mutant {
+  if (by === undefined) return mutant;
+  if (!Object.hasOwn(killers, by)) throw new Error(`--by: there is no suite '${by}'`);
+  // Parse boundary: the name was just looked up.
+  return { ...mutant, killedBy: [by as KillerName] };
 }
 
 function lineOf({ mutant, fate, ms }: Trial): string {

@@ -18,26 +18,24 @@ export function mutantsPage(mutants: readonly Mutant[]): string {
     '',
     '## Suites',
     '',
-    '| name | what it runs |',
-    '|---|---|',
-    ...Object.entries(killers).map(([name, killer]) => `| ${name} | ${contentsOf(killer)} |`),
+    ...table([
+      ['name', 'what it runs'],
+      ...Object.entries(killers).map(([name, killer]) => [name, contentsOf(killer)]),
+    ]),
     '',
     `## The ${dead.length} that must die`,
     '',
-    '| mutant | the bug | in | killed by |',
-    '|---|---|---|---|',
-    ...dead.map(
-      ({ name, idea, file, killedBy }) =>
-        `| \`${name}\` | ${idea} | \`${file}\` | ${killedBy[0]} |`,
-    ),
+    ...table([
+      ['mutant', 'the bug', 'in', 'killed by'],
+      ...dead.map(({ name, idea, file, killedBy }) => [code(name), idea, code(file), killedBy[0]]),
+    ]),
     '',
     `## The ${alive.length} that live, and why`,
     '',
-    '| mutant | the bug | in | why no test sees it |',
-    '|---|---|---|---|',
-    ...alive.map(
-      ({ name, idea, file }) => `| \`${name}\` | ${idea} | \`${file}\` | ${explained[name]} |`,
-    ),
+    ...table([
+      ['mutant', 'the bug', 'in', 'why no test sees it'],
+      ...alive.map(({ name, idea, file }) => [code(name), idea, code(file), explained[name] ?? '']),
+    ]),
   ].join('\n')}\n`;
 }
 
@@ -50,6 +48,7 @@ until one fails. The working tree is never touched.
 npm run mutants                            # all of them; a table at the end
 npm run mutants -- --json                  # the last line: {"mutants":…,"killed":…,"survived":[…],…}
 npm run mutants -- --only no-cas,no-dedupe # some of them, by name
+npm run mutants -- --by sim                # what one suite finds by itself
 npm run mutants -- --jobs 2                # two at a time, the most (default: as many as cores)
 npm run mutants -- --write-docs            # make this page anew; runs nothing
 \`\`\`
@@ -61,8 +60,23 @@ needs a database server that is not there is skipped and said to be; under \`CI=
 error. The exit code is 1 when a mutant lives that is not explained below. A new oracle should kill
 a mutant that lived before; a mutant that lives asks for an oracle.`;
 
+/** A table as the formatter wants it: columns as wide as their widest cell. */
+function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const [head = [], ...body] = rows;
+  const widths = head.map((_, at) => Math.max(3, ...rows.map((row) => row[at]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)];
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
 function contentsOf(killer: Killer): string {
   if (killer.kind === 'seeds') return `seeds 1 to ${killer.seeds} of the simulator`;
-  const files = killer.files.map((file) => `\`${file}\``).join(', ');
-  return killer.only === undefined ? files : `${files}, the tests of the contract`;
+  const files = killer.files.map(code).join(', ');
+  if (killer.only === undefined) return files;
+  // A bar would end the cell.
+  return `${files}, tests that match ${code(killer.only.replaceAll('|', ' or '))}`;
 }
