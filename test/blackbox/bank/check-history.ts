@@ -1,4 +1,5 @@
 /** Rules about what the processes were told: replies of transfers, and balances seen meanwhile. Pure. */
+import type { Phase } from '../../../client-sdk/protocol/index.ts';
 import { moneyAtStart } from './cast.ts';
 import type { Case, Violation } from './checker.ts';
 import type { AccountSeen, HistoryLine } from './history.ts';
@@ -11,18 +12,28 @@ export function checkReplies({ evidence, transfers, states }: Case): readonly Vi
   for (const line of evidence.history) {
     if (line.f !== 'transfer' || line.gid === null) continue;
     const phase = states.get(line.gid)?.phase;
-    if (line.type === 'ok' && phase !== 'committed') {
+    if (line.type === 'ok' && !isCommit(phase)) {
       found(line.gid, `its initiator was told committed, it is ${phase ?? 'not in the log'}`);
     }
-    if (line.type === 'fail' && phase !== 'rolledBack' && phase !== undefined) {
+    // A gid that is not in the log was never begun, and nobody can begin it any more.
+    if (line.type === 'fail' && phase !== undefined && !isRollback(phase)) {
       found(line.gid, `its initiator was told ${line.value}, it is ${phase}`);
     }
   }
   for (const [gid, { story }] of transfers) {
-    if (!isDoomed(story) || states.get(gid)?.phase !== 'committed') continue;
+    if (!isDoomed(story) || !isCommit(states.get(gid)?.phase)) continue;
     found(gid, `its story is "${story}", so nobody can have committed it, yet it is committed`);
   }
   return violations;
+}
+
+/** The decision says so, whether or not all branches have been told: that is for residue. */
+function isCommit(phase: Phase | undefined): boolean {
+  return phase === 'committing' || phase === 'committed';
+}
+
+function isRollback(phase: Phase | undefined): boolean {
+  return phase === 'rollingBack' || phase === 'rolledBack';
 }
 
 /** When money of a transfer may be on its way, in milliseconds since 1970. */
@@ -88,7 +99,7 @@ function journeysOf({ transfers, states }: Case): readonly Journey[] {
     if (transfer === undefined) return [];
     const toMs = tx.finishedAtMs ?? Number.POSITIVE_INFINITY;
     if (tx.mode === 'saga') return [{ fromMs: tx.startedAtMs, toMs, ...amountsOf(transfer) }];
-    if (tx.phase !== 'committed' && tx.phase !== 'committing') return [];
+    if (!isCommit(tx.phase)) return [];
     return [{ fromMs: tx.decidedAtMs ?? tx.startedAtMs, toMs, ...amountsOf(transfer) }];
   });
 }

@@ -19,10 +19,9 @@ export function checkLedger({ evidence, transfers, states }: Case): readonly Vio
   );
   const violations: Violation[] = [];
   const found = (gid: string, what: string) => violations.push({ rule: 'ledger', gid, what });
-  for (const [gid, own] of rows) {
+  for (const gid of rows.keys()) {
     if (!transfers.has(gid)) found(gid, 'money moved for a transfer that nobody asked for');
     else if (!states.has(gid)) found(gid, 'money moved, and the log does not know it');
-    if (own.length === 0) found(gid, 'no rows');
   }
   for (const [gid, transfer] of transfers) {
     const phase = states.get(gid)?.phase;
