@@ -122,6 +122,11 @@ async function withMysql<T>(url: string, work: Work<T>): Promise<T> {
   }
 }
 
+/** The system's, mysql2's, and PostgreSQL's: connection lost, going down, coming up, too many clients. */
+const awayCodes = /^(E[A-Z]+|PROTOCOL_CONNECTION_LOST|08\w{3}|57P0[1-3]|53300)$/;
+/** pg gives no code when its connection ends in the middle of something. */
+const awayTexts = /timeout|^connection terminated/i;
+
 /**
  * Words for the operator when a log could not be reached or used. Drivers' messages may name user
  * and host, never the password.
@@ -131,8 +136,7 @@ export function logFailure(name: string, error: unknown): Failure {
   const text = error instanceof Error ? error.message : String(error);
   const code = codeOf(error);
   const detail = `${name}: ${[text, code].find((part) => part !== '') ?? 'no answer'}.`;
-  const isAway =
-    /^(E[A-Z]+|PROTOCOL_CONNECTION_LOST|57P03|53300)$/.test(code) || /timeout/i.test(text);
+  const isAway = awayCodes.test(code) || awayTexts.test(text);
   return new Failure(isAway ? 'LOG_UNAVAILABLE' : 'LOG_NOT_WRITABLE', detail, { cause: error });
 }
 
