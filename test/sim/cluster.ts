@@ -111,6 +111,9 @@ export function createCluster(parts: ClusterParts): Cluster {
         callCount += 1;
         const { gid, branchId, operation } = call;
         if (operation !== 'try' && isHolder()) oracles.asked(gid, operation);
+        if (operation !== 'try' && engine().stats().state === 'fenced') {
+          oracles.fail('fenced', gid, `${node.name} asks ${operation}, though it is fenced`);
+        }
         services.ask({ process, timeoutMs }, participant, call, (answer) => {
           answered(answer);
           if (operation === 'try' || answer.outcome === 'done' || !isHolder()) return;

@@ -109,12 +109,18 @@ export function createInitiators(
     ask(self, { verb: 'decide', request }, patience(dice), (reply) => ended(seenIn(reply)));
   }
 
-  /** Others who know the gid: one that rolls back, one that begins something else. */
+  /** Others who know the gid: one that looks, one that rolls back, one that begins something else. */
   function haveRivals({ gid, dice }: Story): void {
     const rival = world.spawn('initiator');
+    const soonMs = () => dice.between(0, dice.pick([20, 300, 3_000]));
+    if (dice.chance(0.3)) {
+      world.after(soonMs(), rival, () =>
+        ask(rival, { verb: 'get', request: { gid } }, patience(dice), () => {}),
+      );
+    }
     if (dice.chance(0.05)) {
       const request = { gid, direction: 'rollback' as const };
-      world.after(dice.between(0, 3_000), rival, () =>
+      world.after(soonMs(), rival, () =>
         ask(rival, { verb: 'decide', request }, patience(dice), () => {}),
       );
     }
@@ -157,6 +163,7 @@ export function createInitiators(
     ];
     const wait = dice.pick(['completed', 'submitted'] as const);
     const timed = dice.chance(0.5) ? { timeoutMs: swarm.timeoutMs } : {};
+    haveRivals(story);
     const request = { gid, name: 'transfer', input, steps, wait, ...timed };
     ask(self, { verb: 'submit', request }, patience(dice), (reply) => {
       const seen = seenIn(reply);

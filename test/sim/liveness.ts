@@ -36,10 +36,7 @@ export async function demandLiveness(living: Living): Promise<void> {
   const silent = desk.unanswered(60_000);
   for (const text of silent) oracles.fail('answers', text.split(' ')[0] ?? '-', `never: ${text}`);
   leaveOneCoordinator(cluster, world);
-  // A deadline was set by the clock of its node, so it may be late by as much as that was off (#14).
-  const skewMs = swarm.faults.clockStepPerSecond > 0 ? 2 * skewMsMax : 0;
-  const patienceMs = 10 * swarm.retryCapMs + 1.3 * swarm.timeoutMs + skewMs + 60_000;
-  const isOver = (tx: Transaction) => tx.finishedAtMs !== null;
+  const patienceMs = 10 * swarm.retryCapMs + 1.3 * swarm.timeoutMs + 60_000;
   if (gone !== null) {
     const isAsItShould = () => broken() || troubled(oracles, gone) === null;
     await world.run(world.nowMs() + patienceMs, isAsItShould);
@@ -49,8 +46,14 @@ export async function demandLiveness(living: Living): Promise<void> {
     const [first] = cluster.services;
     if (first !== undefined) cluster.startService(first);
   }
-  const isFinished = () => [...oracles.truth.values()].every(isOver) || broken();
-  await world.run(world.nowMs() + patienceMs, isFinished);
+  const isSettled = () => broken() || unsettled(oracles) === null;
+  await world.run(world.nowMs() + patienceMs, isSettled);
+  const late = unsettled(oracles);
+  if (late !== null) return oracles.fail('L1', late.gid, `still ${late.phase} after healing`);
+  // A deadline was set by the clock of its node, so it may be late by as much as that was off (#14).
+  const skewMs = swarm.faults.clockStepPerSecond > 0 ? 2 * skewMsMax : 0;
+  const isFinished = () => broken() || oracles.open.size === 0;
+  await world.run(world.nowMs() + skewMs + patienceMs, isFinished);
   if (broken() || !isFinished()) return;
   await world.run(world.nowMs() + 30_000, broken);
   await checkQuiet(living);
@@ -68,11 +71,24 @@ function leaveOneCoordinator(cluster: Cluster, world: World): void {
   if (first !== undefined && holders.length === 0) cluster.startNode(first);
 }
 
+/** One that owes something or can go on by itself, and has not ended; others wait for their deadline. */
+function unsettled(oracles: Oracles): Transaction | null {
+  for (const gid of oracles.open) {
+    const tx = oracles.truth.get(gid);
+    if (tx !== undefined && !isWaiting(tx)) return tx;
+  }
+  return null;
+}
+
+function isWaiting(tx: Transaction): boolean {
+  return tx.mode === 'transaction' && tx.phase === 'active';
+}
+
 /** Who has no business with the bank that is gone has ended; who has is under attention (#17, #18). */
 function troubled(oracles: Oracles, gone: string): Violation | null {
   for (const gid of oracles.open) {
     const tx = oracles.truth.get(gid);
-    if (tx === undefined) continue;
+    if (tx === undefined || isWaiting(tx)) continue;
     const parts = tx.mode === 'saga' ? tx.steps : tx.branches;
     const isInvolved = parts.some(
       ({ participant }) => 'service' in participant && participant.service === gone,

@@ -78,6 +78,7 @@ function judgeAccepted(asked: Asked, answer: TransactionAnswer, now: Transaction
       return directionOf(answer) === direction ? null : `asked ${direction}, told ${answer.phase}`;
     }
     case 'submit': {
+      if (now.name !== asked.request.name) return 'submitted what another one asked';
       if (answer.phase !== 'committed') return null;
       const names = Object.keys(answer.results ?? {}).join();
       const wanted = asked.request.steps.map((step) => step.name).join();
@@ -112,7 +113,8 @@ function judgeRefusal(asked: Asked, code: string, known: Known): string | null {
       case 'ALREADY_ROLLED_BACK':
         return now !== null && directionOf(now) === 'rollback';
       case 'CONFLICT':
-        return asked.verb === 'begin' && now !== null && now.name !== (asked.request.name ?? '');
+        if (asked.verb !== 'begin' && asked.verb !== 'submit') return false;
+        return now !== null && now.name !== (asked.request.name ?? '');
       case 'NOT_FOUND':
         return !known.isHolder || isUnknown(asked, before);
       case 'REFUSED':

@@ -7,7 +7,7 @@ import { apply } from '../../server/core/apply.ts';
 import { keyOf } from '../../server/core/effect.ts';
 import { outstanding } from '../../server/core/outstanding.ts';
 import type { LogRecord } from '../../server/core/record.ts';
-import type { Transaction } from '../../server/core/transaction.ts';
+import type { Saga, Transaction } from '../../server/core/transaction.ts';
 import type { IndexRow, LogRow } from '../../server/log/log.ts';
 import type { Bank, Execution } from './bank.ts';
 import { directionOf } from './model.ts';
@@ -79,11 +79,22 @@ export function createOracles(banks: readonly Bank[]): Oracles {
     if (record.kind === 'decided' && before.phase !== 'active') {
       fail('S1', gid, `decided ${record.direction} when it was ${before.phase}`);
     }
+    if (record.kind === 'decided' && before.mode === 'saga') checkUndo(before, record.undo ?? []);
     if (record.kind !== 'done') return;
     const owed = new Set(outstanding(before).map((effect) => effect.key));
     for (const operation of record.done) {
       if (owed.has(keyOf(operation))) continue;
       fail('S1', gid, `${operation.operation} of ${operation.branchId} done, but not owed`);
+    }
+  }
+
+  /** What follows a step is undone before it. */
+  function checkUndo({ gid, steps }: Saga, undo: readonly number[]): void {
+    for (const [place, branchId] of undo.entries()) {
+      const before = steps[branchId - 1]?.after ?? [];
+      const wrong = undo.slice(0, place).find((id) => before.includes(id));
+      if (wrong !== undefined)
+        fail('S1', gid, `${wrong} is undone before ${branchId}, which follows`);
     }
   }
 

@@ -61,7 +61,7 @@ export async function runSeed(wish: SeedWish): Promise<SeedReport> {
     faults,
     died: (process) => cluster.died(process),
   });
-  const store = createSimStore({ world, faults, crash });
+  const store = createSimStore({ world, swarm, faults, crash });
   store.onLanded = (row) => {
     world.note(`${row.gid} row ${row.seq} of term ${row.epoch} lands`, () => summary(row.records));
     oracles.landed(row, store.store.index.get(row.gid));
@@ -94,11 +94,16 @@ export async function runSeed(wish: SeedWish): Promise<SeedReport> {
     });
   }
   const broken = () => oracles.violations().length > 0;
-  await world.run(world.nowMs() + swarm.chaosMs, broken);
-  faults.heal();
   const living = { world, swarm, oracles, cluster, initiators, nemesis, desk, broken };
-  if (!broken()) await demandLiveness(living);
-  if (!broken()) oracles.checkEnd();
+  try {
+    await world.run(world.nowMs() + swarm.chaosMs, broken);
+    faults.heal();
+    if (!broken()) await demandLiveness(living);
+    if (!broken()) oracles.checkEnd();
+  } catch (error) {
+    // What the coordinator throws would end its process, perhaps for ever again.
+    oracles.fail('threw', '-', error instanceof Error ? (error.stack ?? error.message) : 'nothing');
+  }
   return {
     swarm,
     digest: world.digest(),

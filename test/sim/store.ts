@@ -7,6 +7,7 @@ import type { Append, AppendAnswer, LogRow, Term, TransactionLog } from '../../s
 import { createMemoryStore, type MemoryStore, openMemoryLog } from '../../server/log/memory-log.ts';
 import type { CrashPoints, CrashSite } from './crash.ts';
 import type { Faults } from './faults.ts';
+import type { Swarm } from './swarm.ts';
 import type { Process, World } from './world.ts';
 
 /** One database that all coordinators share. */
@@ -25,13 +26,14 @@ export interface SimStore {
 /** What the store needs of its world. */
 export interface SimStoreOptions {
   readonly world: World;
+  readonly swarm: Swarm;
   readonly faults: Faults;
   readonly crash: CrashPoints;
 }
 
 /** An empty store. */
 export function createSimStore(options: SimStoreOptions): SimStore {
-  const { world, faults, crash } = options;
+  const { world, swarm, faults, crash } = options;
   const store = createMemoryStore();
   const inner = openMemoryLog(store);
 
@@ -96,10 +98,10 @@ export function createSimStore(options: SimStoreOptions): SimStore {
       const about = `${process.name}: ${what}`;
       const isBroken = faults.strikes('readFail', 'world', about) !== null;
       const stallMs = faults.strikes('readStall', 'world', about)?.between(1_000, 60_000) ?? 0;
-      world.after(dice.between(0, 3), null, async () => {
+      world.after(dice.between(0, swarm.readMsMax), null, async () => {
         world.stir();
         const found = await answer();
-        world.after(dice.between(0, 3) + stallMs, process, () => {
+        world.after(dice.between(0, swarm.readMsMax) + stallMs, process, () => {
           world.stir();
           if (isBroken) reject(new Error('the connection was lost'));
           else resolve(found);

@@ -23,6 +23,8 @@ const promises: Readonly<Record<string, string>> = {
   half: 'all or nothing',
   answers: 'every request is answered exactly once',
   attention: 'what cannot finish is shown',
+  fenced: 'who knows that its term is over asks nobody',
+  threw: 'no error of the coordinator ends its process',
   L1: 'every transaction ends when the faults do',
   L2: 'nothing stays reserved',
   L3: 'calls cease when nothing is owed',

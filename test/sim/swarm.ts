@@ -63,6 +63,8 @@ export interface Swarm {
   readonly openTransactionsMax: number;
   readonly pendingRowsMax: number;
   readonly recoveryPerSecond: number;
+  /** How long reads of the log take at most. */
+  readonly readMsMax: number;
   /** The effect at which processes die most, and how often. */
   readonly crashFavourite: string;
   readonly crashFavouriteRate: number;
@@ -106,6 +108,7 @@ export function drawSwarm(seed: number, dice: Dice, wish: SwarmWish = {}): Swarm
     openTransactionsMax: dice.pick([2, 10, 1_000]),
     pendingRowsMax: dice.pick([2, 20, 1_000]),
     recoveryPerSecond: dice.pick([20, 200, 5_000]),
+    readMsMax: dice.pick([3, 50, 500]),
     crashFavourite: dice.pick(allEffects),
     crashFavouriteRate: faults.crash === 0 ? 0 : dice.next() * 0.5,
     isOneBankGone: dice.chance(0.3),
@@ -141,6 +144,6 @@ function drawRates(dice: Dice): FaultRates {
     pausePerSecond: rate(0.3),
     cutPerSecond: rate(0.5),
     clockStepPerSecond: rate(0.1),
-    takeOverPerSecond: rate(0.2),
+    takeOverPerSecond: rate(0.5),
   };
 }
