@@ -293,6 +293,24 @@ describe('recovery and other coordinators', () => {
     expect(first.calls).toEqual([]);
   });
 
+  test('a coordinator that is fenced calls nobody again, whatever its last calls are answered', async () => {
+    const first = await createStage();
+    begin(first);
+    await first.time.settle();
+    first.script(() => null);
+    commit(first, 'g1', 'decided');
+    await first.time.advance(10);
+    const second = await createStage({}, first.store, first.time);
+    await second.time.advance(100);
+    begin(first, 'g2');
+    await first.time.advance(10);
+    expect(first.engine.stats().state).toBe('fenced');
+    await first.answer({ outcome: 'unknown', error: 'time-out' });
+    await first.answer({ outcome: 'refused', error: 'locked' });
+    await first.time.advance(60_000);
+    expect(first.calls).toHaveLength(2);
+  });
+
   test('whose answer waits when the term is over is told so, once', async () => {
     const first = await createStage();
     begin(first);

@@ -40,6 +40,18 @@ describe('timers', () => {
     expect(fired).toEqual(['first at 100', 'second at 150', 'late at 5000']);
   });
 
+  test('a wall clock that is set back delays nothing', async () => {
+    const time = createVirtualTime(0);
+    let skewMs = 0;
+    const timers = createTimers({ ...time.clock, nowMs: () => time.nowMs() + skewMs });
+    const fired: number[] = [];
+    timers.after(100, () => fired.push(time.nowMs()));
+    skewMs = -1_800_000;
+    timers.after(200, () => fired.push(time.nowMs()));
+    await time.advance(1_000);
+    expect(fired).toEqual([100, 200]);
+  });
+
   test('clear drops them all', async () => {
     const time = createVirtualTime(0);
     const timers = createTimers(time.clock);
