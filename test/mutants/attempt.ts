@@ -35,7 +35,7 @@ export async function attempt(folder: string, name: KillerName, workers: number)
     const args = ['test/mutants/sim-share.ts', String(killer.seeds)];
     return seedsFound(await runNode(folder, args, killer.limitMs));
   }
-  const { project, files, only, limitMs } = killer;
+  const { project, files, only, testMsMax, limitMs } = killer;
   const output = join(folder, 'report.json');
   rmSync(output, { force: true });
   const args = [
@@ -44,6 +44,7 @@ export async function attempt(folder: string, name: KillerName, workers: number)
     ...['--bail', '1', '--reporter', 'json', '--outputFile', output],
     ...['--maxWorkers', String(workers)],
     ...(only === undefined ? [] : ['--testNamePattern', only]),
+    ...(testMsMax === undefined ? [] : ['--testTimeout', String(testMsMax)]),
   ];
   return suiteFound(await runNode(folder, args, limitMs), output);
 }

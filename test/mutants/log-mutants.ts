@@ -145,7 +145,7 @@ const ofSqlite: readonly Mutant[] = [
     file: 'server/log/sqlite-log.ts',
     find: "return batch.map(() => 'unknown');",
     replace: "return batch.map(() => 'conflict');",
-    killedBy: ['sqlite-file'],
+    killedBy: ['sqlite-log'],
   },
   {
     name: 'sqlite-synchronous-off',
@@ -153,7 +153,7 @@ const ofSqlite: readonly Mutant[] = [
     file: 'server/log/sqlite-file.ts',
     find: 'pragma synchronous = full;',
     replace: 'pragma synchronous = off;',
-    killedBy: ['sqlite-file'],
+    killedBy: ['sqlite-faults'],
   },
 ];
 
