@@ -33,8 +33,9 @@ export function createNemesis(stage: Stage, onFault: (what: string) => void): Ne
     const name = target === 'coordinator' ? stage.active() : target;
     await kill(name);
     await pause(forMs);
-    // Another one may have taken over meanwhile; then this one stays away.
-    if (target !== 'coordinator' || name === stage.active()) children.restart(name);
+    // Another one takes over, or has done so meanwhile: then this one stays away.
+    const isOfTurn = name === stage.active() && !isTakingOver;
+    if (target !== 'coordinator' || isOfTurn) children.restart(name);
   }
 
   async function kill(name: string): Promise<void> {
@@ -111,7 +112,10 @@ export function createNemesis(stage: Stage, onFault: (what: string) => void): Ne
       const striking: Promise<void>[] = [];
       for (const appointment of plan) {
         await pause(Math.max(0, startedAt + appointment.atMs - performance.now()));
-        striking.push(strike(appointment));
+        const strikes = strike(appointment);
+        // Heard below, where all are awaited; until then nobody else would.
+        strikes.catch(() => undefined);
+        striking.push(strikes);
       }
       await Promise.all(striking);
     },
