@@ -26,9 +26,10 @@ export type Failed = (code: 'INTERNAL' | 'LOG_UNAVAILABLE' | 'FENCED', detail: s
 /**
  * - `changed`: look again;
  * - `last`: there will be no better time;
+ * - `lost`: a record that never became durable may be what the answer was about, so ask again;
  * - `gone`: what is waited for will never be seen here (term over, or the log unreadable).
  */
-export type News = 'changed' | 'last' | 'gone';
+export type News = 'changed' | 'last' | 'lost' | 'gone';
 
 /** All that is in memory of one gid. */
 export interface Mailbox {
@@ -220,6 +221,7 @@ export function createPost(ports: MailboxPorts): Post {
     mailbox.flyingRow = null;
     mailbox.isClosed = false;
     mailbox.state = 'loading';
+    notify(mailbox, 'lost');
     ports.reload(mailbox);
   }
 

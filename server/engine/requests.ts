@@ -9,7 +9,7 @@ import type { Calls } from './calls.ts';
 import type { Answered, Coordinator, Refusal } from './coordinator.ts';
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
-import type { Mailbox, Post } from './mailbox.ts';
+import type { Mailbox, Post, Task } from './mailbox.ts';
 import type { Registry } from './registry.ts';
 import type { Tally } from './tally.ts';
 import type { Timers } from './timers.ts';
@@ -51,40 +51,43 @@ export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 
     answered: Answered<TransactionAnswer>,
   ): void {
     const refuse = () => answered(refusalWhenGone(mailbox));
+    const again = () => ports.post().take(mailbox, { kind: 'event', event, replied });
     const replied = (reply: Reply) => {
       if (reply.kind === 'refused') {
         const { code, detail } = reply;
         // A refusal may show a decision (ALREADY_…), so it waits like any answer.
         const show = () => answered(refusal(code, detail));
-        return holdUntil(mailbox, 'shown', patience(0), { show, refuse });
+        return holdUntil(mailbox, 'shown', patience(0), { show, again, refuse });
       }
       const branchIds = wish.showsIds && reply.kind === 'accepted' ? reply.branchIds : null;
       if (mailbox.tx?.mode === 'saga' && wish.want === 'completed') tally.awaited();
       const show = () => {
         if (mailbox.tx !== null) answered({ ok: true, body: toAnswer(mailbox.tx, branchIds) });
       };
-      holdUntil(mailbox, wish.want, patience(wish.waitMs), { show, refuse });
+      holdUntil(mailbox, wish.want, patience(wish.waitMs), { show, again, refuse });
     };
-    ports.post().take(mailbox, { kind: 'event', event, replied });
+    again();
   }
 
   /** Looks at a transaction in its turn. */
   function look<T>(
     gid: Gid,
     answered: Answered<T>,
-    found: (mailbox: Mailbox, tx: Transaction) => void,
+    found: (mailbox: Mailbox, tx: Transaction, again: () => void) => void,
   ): void {
     const refused = admission.work(gid);
     if (refused !== null) return answered(refused);
     const mailbox = registry.existing(gid);
-    ports.post().take(mailbox, {
+    const task: Task = {
       kind: 'read',
       failed: (code, detail) => answered(refusal(code, detail)),
       look: () => {
-        if (mailbox.tx !== null) return found(mailbox, mailbox.tx);
+        if (mailbox.tx !== null) return found(mailbox, mailbox.tx, again);
         answered(refusal('NOT_FOUND', 'nothing was begun under this gid'));
       },
-    });
+    };
+    const again = () => ports.post().take(mailbox, task);
+    again();
   }
 
   return {
@@ -117,13 +120,13 @@ export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 
       enter(registry.existing(gid), event, { want: wait, waitMs, showsIds: false }, answered);
     },
     get(request, answered) {
-      look(request.gid, answered, (mailbox) => {
+      look(request.gid, answered, (mailbox, _, again) => {
         const waitMs = patienceMs(request.waitMs, engineLimits.decideWaitMs);
         const refuse = () => answered(refusalWhenGone(mailbox));
         const show = () => {
           if (mailbox.tx !== null) answered({ ok: true, body: toView(mailbox, mailbox.tx) });
         };
-        holdUntil(mailbox, request.wait ?? 'shown', patience(waitMs), { show, refuse });
+        holdUntil(mailbox, request.wait ?? 'shown', patience(waitMs), { show, again, refuse });
       });
     },
     tryBranch(request, answered) {

@@ -19,9 +19,11 @@ function isReached(mailbox: Mailbox, want: Want): boolean {
   return mailbox.tx.finishedAtMs !== null;
 }
 
-/** What is said in the end: exactly one of the two is called, once. */
+/** How the waiting ends: exactly one of these is called, once. */
 export interface Held {
   readonly show: () => void;
+  /** What the answer was made from may not be so: the request is taken again, behind what was lost. */
+  readonly again: () => void;
   /** What is waited for will never be seen here. */
   readonly refuse: () => void;
 }
@@ -41,13 +43,14 @@ export function holdUntil(
   let isPatient = true;
   const look = (news: News) => {
     if (news === 'last') isPatient = false;
-    if (news !== 'gone') {
+    if (news === 'changed' || news === 'last') {
       if (mailbox.state !== 'ready' || !isShowable(mailbox)) return;
       if (isPatient && !isReached(mailbox, want)) return;
     }
     mailbox.watchers.delete(look);
     if (timer !== null) patience.timers.cancel(timer);
     if (news === 'gone') held.refuse();
+    else if (news === 'lost') held.again();
     else held.show();
   };
   mailbox.watchers.add(look);

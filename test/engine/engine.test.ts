@@ -368,6 +368,35 @@ describe('recovery and other coordinators', () => {
     expect(stage.calls.map((call) => call.operation)).toEqual(['cancel', 'cancel']);
   });
 
+  test('a slot lost while an answer waits for it: the request is taken again', async () => {
+    const stage = await createStage();
+    stage.script(() => null);
+    const gid = 's1';
+    stage.ask((e, a) => e.submit({ gid, name: 'trip', steps: stepsOf('a'), wait: 'submitted' }, a));
+    await stage.time.advance(10);
+    const attention = { reason: 'retries', branchId: null, detail: 'planted', atMs: 0 };
+    const records = JSON.stringify([{ kind: 'attention', attention, atMs: 0 }]);
+    const row = { gid, seq: 2, shard: 0, epoch: 1, atMs: 0, records };
+    stage.store.slots.get(gid)?.set(2, row);
+    // The last step is done, so in memory it is committed; its row finds the slot taken.
+    const told: string[] = [];
+    const tell = (answer: { readonly ok: boolean; readonly code?: string }) => {
+      const rows = [...(stage.store.slots.get(gid)?.values() ?? [])];
+      told.push(
+        `${answer.code}, ${rows
+          .map(({ records }) => records)
+          .join()
+          .includes('"done"')}`,
+      );
+    };
+    const answered = stage.answer(done);
+    stage.engine.decide({ gid, direction: 'rollback' }, tell);
+    await answered;
+    stage.engine.decide({ gid, direction: 'rollback' }, tell);
+    await stage.time.advance(5_000);
+    expect(told).toEqual(['ALREADY_COMMITTED, true', 'ALREADY_COMMITTED, true']);
+  });
+
   test('a slot lost while a call waits to be made again: it is made by the state read back alone', async () => {
     const stage = await createStage({ retry: { initialMs: 10_000, capMs: 10_000 } });
     stage.script(() => ({ outcome: 'refused', error: 'locked' }));
