@@ -8,11 +8,13 @@ import { type Desk, describe, sayReply } from './desk.ts';
 import type { Faults } from './faults.ts';
 import { type Asked, comeAgain, type Reply } from './model.ts';
 import type { Network } from './network.ts';
-import type { Process, World } from './world.ts';
+import type { Swarm } from './swarm.ts';
+import type { Dice, Process, World } from './world.ts';
 
 /** What asking needs. */
 export interface AskingParts {
   readonly world: World;
+  readonly swarm: Swarm;
   readonly faults: Faults;
   readonly cluster: Cluster;
   readonly network: Network;
@@ -33,13 +35,13 @@ export type Ask = (
 
 /** Asking in that world. */
 export function createAsk(parts: AskingParts): Ask {
-  const { world, faults, cluster, network, crash, desk } = parts;
+  const { world, swarm, faults, cluster, network, crash, desk } = parts;
 
-  /** Initiators know no leader; but once all is calm they have learned who answers. */
-  function knownNodes(): readonly Node[] {
-    const isCalm = faults.rates().messageLoss === 0;
-    const holders = isCalm ? cluster.holders() : [];
-    return holders.length === 1 ? holders : cluster.nodes;
+  /** Some know who leads, some ask anybody; once all is calm, all have learned who answers. */
+  function choose(dice: Dice, isLook: boolean): Node {
+    const isStray = dice.chance(isLook ? 1 : swarm.strayShare) && faults.isChaos();
+    const holders = isStray ? [] : cluster.holders();
+    return dice.pick(holders.length === 1 ? holders : cluster.nodes);
   }
 
   return (initiator, asked, patienceMs, heard) => {
@@ -68,7 +70,7 @@ export function createAsk(parts: AskingParts): Ask {
       const again = () => {
         if (current === mine) attempt();
       };
-      const node = dice.pick(knownNodes());
+      const node = choose(dice, asked.verb === 'get');
       const { process } = node;
       const what = describe(asked);
       network.send({ from: 'initiator', gid, what }, process, () => {

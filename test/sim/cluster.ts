@@ -110,9 +110,13 @@ export function createCluster(parts: ClusterParts): Cluster {
         if (!process.isAlive) return;
         callCount += 1;
         const { gid, branchId, operation } = call;
-        if (operation !== 'try' && isHolder()) oracles.asked(gid, operation);
-        if (operation !== 'try' && engine().stats().state === 'fenced') {
-          oracles.fail('fenced', gid, `${node.name} asks ${operation}, though it is fenced`);
+        if (operation !== 'try') {
+          const { state, epoch } = engine().stats();
+          oracles.asked(gid, operation, {
+            epoch,
+            isHolder: isHolder(),
+            isFenced: state === 'fenced',
+          });
         }
         services.ask({ process, timeoutMs }, participant, call, (answer) => {
           answered(answer);

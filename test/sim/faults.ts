@@ -15,6 +15,7 @@ export interface Faults {
    */
   strikes(kind: FaultClass, scope: string, about: string, rate?: number): Dice | null;
   rates(): FaultRates;
+  isChaos(): boolean;
   /** The chaos is over: nothing strikes any more. */
   heal(): void;
   /** Names of the faults that struck, in order. */
@@ -61,6 +62,7 @@ export function createFaults(
       return world.dice(name);
     },
     rates: () => (isChaos ? rates : calm),
+    isChaos: () => isChaos,
     heal() {
       isChaos = false;
     },

@@ -12,7 +12,6 @@ import type {
 import { type AskingParts, createAsk } from './asking.ts';
 import type { Reply } from './model.ts';
 import type { Services } from './services.ts';
-import type { Swarm } from './swarm.ts';
 import type { Dice, Process } from './world.ts';
 
 /** Starts transfers; `ended` hears how it looked to the initiator, if that lives. */
@@ -37,9 +36,7 @@ interface Story {
 const patience = (dice: Dice) => dice.between(500, 20_000);
 
 /** Initiators; each transfer has its own process and its own dice, so that none disturbs another. */
-export function createInitiators(
-  parts: AskingParts & { readonly swarm: Swarm; readonly services: Services },
-): Initiators {
+export function createInitiators(parts: AskingParts & { readonly services: Services }): Initiators {
   const { world, swarm, services } = parts;
   const ask = createAsk(parts);
 
@@ -114,9 +111,11 @@ export function createInitiators(
     const rival = world.spawn('initiator');
     const soonMs = () => dice.between(0, dice.pick([20, 300, 3_000]));
     if (dice.chance(0.3)) {
-      world.after(soonMs(), rival, () =>
-        ask(rival, { verb: 'get', request: { gid } }, patience(dice), () => {}),
-      );
+      for (let looks = dice.between(1, 3); looks > 0; looks -= 1) {
+        world.after(soonMs(), rival, () =>
+          ask(rival, { verb: 'get', request: { gid } }, patience(dice), () => {}),
+        );
+      }
     }
     if (dice.chance(0.05)) {
       const request = { gid, direction: 'rollback' as const };

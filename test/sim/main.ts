@@ -109,7 +109,8 @@ function say(totals: Totals, violations: number, isJson: boolean): void {
   };
   process.stderr.write(`a crash triple counts as covered from ${hitsMin} hits on\n`);
   const missing = allTriples.filter((triple) => !covered.includes(triple));
-  if (missing.length > 0) process.stderr.write(`not covered: ${missing.join(' ')}\n`);
+  if (missing.length > 0 && hitsMin > 1)
+    process.stderr.write(`not covered: ${missing.join(' ')}\n`);
   if (isJson) process.stdout.write(`${JSON.stringify(line)}\n`);
   else process.stdout.write(`${sentence(line)}\n`);
 }

@@ -20,6 +20,13 @@ export interface Violation {
   readonly detail: string;
 }
 
+/** A coordinator that asks: its term, whether that runs, and whether it knows that it does not. */
+export interface Asker {
+  readonly epoch: number;
+  readonly isHolder: boolean;
+  readonly isFenced: boolean;
+}
+
 /** The oracles of one run. */
 export interface Oracles {
   readonly truth: ReadonlyMap<string, Transaction>;
@@ -29,8 +36,8 @@ export interface Oracles {
   landed(row: LogRow, index: IndexRow | undefined): void;
   executed(bank: string, execution: Execution): void;
   hasExecuted(gid: string, branchId: number, operation: string): boolean;
-  /** A coordinator whose term runs asks a participant. */
-  asked(gid: string, operation: string): void;
+  /** A coordinator asks a participant for what it believes to be owed. */
+  asked(gid: string, operation: string, asker: Asker): void;
   /** After healing: everything is terminal and no money is lost or held. */
   checkEnd(): void;
   fail(rule: string, gid: string, detail: string): void;
@@ -185,10 +192,19 @@ export function createOracles(banks: readonly Bank[]): Oracles {
     executed,
     hasExecuted: (gid, branchId, operation) =>
       executions.get(`${gid}/${branchId}`)?.has(operation) ?? false,
-    asked(gid, operation) {
+    asked(gid, operation, { epoch, isHolder, isFenced }) {
       const tx = truth.get(gid);
       const isOver = tx !== undefined && tx.finishedAtMs !== null;
-      if (isOver) fail('S13', gid, `${operation} is asked of a finished transaction`);
+      if (isOver && isHolder) fail('S13', gid, `${operation} is asked of a finished transaction`);
+      if (isFenced) fail('fenced', gid, `${operation} is asked in term ${epoch}, which is over`);
+      // Who rolls a saga back undoes what its own term has asked; nobody else may ask more.
+      if (tx?.mode === 'saga' && epoch < tx.epoch) {
+        fail(
+          'fenced',
+          gid,
+          `${operation} is asked in term ${epoch}, but term ${tx.epoch} began it`,
+        );
+      }
     },
     checkEnd,
     fail,

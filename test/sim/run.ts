@@ -78,10 +78,13 @@ export async function runSeed(wish: SeedWish): Promise<SeedReport> {
   const nemesis = createNemesis({ ...parts, cluster });
   const seen: Record<Seen, number> = { committed: 0, rolledBack: 0, unknown: 0, refused: 0 };
 
-  const [first] = cluster.nodes;
+  const [first, second] = cluster.nodes;
   if (first !== undefined) cluster.startNode(first);
+  if (second !== undefined && swarm.isFirstStale) {
+    world.after(1_000, null, () => cluster.startNode(second));
+  }
   nemesis.start();
-  watchMemory(world, cluster, oracles);
+  watchMemory(world, cluster, oracles, world.nowMs() + swarm.chaosMs / 2);
   const load = world.dice('load');
   for (let i = 0; i < swarm.transactions; i += 1) {
     const gid = `g${i}`;
@@ -116,10 +119,14 @@ export async function runSeed(wish: SeedWish): Promise<SeedReport> {
   };
 }
 
-/** Looks at a transaction in memory now and then, as long as there are any open ones. */
-function watchMemory(world: World, cluster: Cluster, oracles: Oracles): void {
+/**
+ * Looks at an open transaction in memory now and then, during the chaos only: a look makes a
+ * coordinator read what it does not know, and would hide what recovery has forgotten.
+ */
+function watchMemory(world: World, cluster: Cluster, oracles: Oracles, untilMs: number): void {
   const dice = world.dice('look');
   const look = () => {
+    if (world.nowMs() > untilMs) return;
     world.after(dice.between(20, 5_000), null, look);
     const [holder] = cluster.holders();
     if (holder?.engine == null || oracles.open.size === 0 || holder.process.isPaused) return;

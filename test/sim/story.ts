@@ -23,7 +23,7 @@ const promises: Readonly<Record<string, string>> = {
   half: 'all or nothing',
   answers: 'every request is answered exactly once',
   attention: 'what cannot finish is shown',
-  fenced: 'who knows that its term is over asks nobody',
+  fenced: 'who knows that its term is over asks nobody, and no saga is taken up by an older term',
   threw: 'no error of the coordinator ends its process',
   L1: 'every transaction ends when the faults do',
   L2: 'nothing stays reserved',

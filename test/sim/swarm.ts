@@ -54,6 +54,10 @@ export interface Swarm {
   readonly sagaShare: number;
   /** How many tries the initiator makes itself, past the coordinator. */
   readonly directTryShare: number;
+  /** How many requests go to any node; the others go to the one whose term runs. Looks go anywhere. */
+  readonly strayShare: number;
+  /** A second node takes over at once, and the first, which has nothing to do, does not notice. */
+  readonly isFirstStale: boolean;
   readonly timeoutMs: number;
   readonly callTimeoutMs: number;
   readonly retryInitialMs: number;
@@ -99,6 +103,8 @@ export function drawSwarm(seed: number, dice: Dice, wish: SwarmWish = {}): Swarm
     accountsPerBank: dice.between(1, 5),
     sagaShare: dice.next(),
     directTryShare: dice.pick([0, 0.3, 1]),
+    strayShare: dice.pick([0.05, 0.3, 1]),
+    isFirstStale: dice.chance(0.3),
     timeoutMs: dice.pick([200, 1_000, 5_000, 30_000]),
     callTimeoutMs: dice.pick([100, 500, 2_000]),
     retryInitialMs: dice.pick([5, 50, 100]),
