@@ -33,7 +33,7 @@ export type Reply = Answer<TransactionAnswer | TransactionView | TryAnswer>;
 export interface Known {
   readonly asked: Transaction | null;
   readonly now: Transaction | null;
-  /** Whoever answers has the running term. Who has not yet noticed that its own is over answers from memory. */
+  /** The term of who answers runs. Who has not noticed that its own is over answers from memory. */
   readonly isHolder: boolean;
   /** The branch's operation has taken effect at its bank. */
   readonly hasExecuted: (branchId: number, operation: string) => boolean;
