@@ -43,7 +43,16 @@ export function createRegistry(ports: RegistryPorts): Registry {
   const mailboxes = new Map<Gid, Mailbox>();
   // Ended since recovery began to read its page, which may show them open still.
   const ended = new Set<Gid>();
+  // Found open by recovery while somebody's read of them was under way: these must be taken up.
+  const owed = new Set<Mailbox>();
   let isRecovering = false;
+
+  function reload(mailbox: Mailbox): void {
+    loader.load(mailbox.gid, true, (replayed) => {
+      owed.delete(mailbox);
+      if (!isStopped() && replayed !== 'unavailable') ports.post().loaded(mailbox, replayed);
+    });
+  }
 
   function open(gid: Gid, state: Mailbox['state'] & ('loading' | 'ready')): Mailbox {
     const mailbox = createMailbox(gid, state);
@@ -54,8 +63,10 @@ export function createRegistry(ports: RegistryPorts): Registry {
   function load(mailbox: Mailbox): Mailbox {
     loader.load(mailbox.gid, false, (replayed) => {
       if (isStopped()) return;
+      const isOwed = owed.delete(mailbox);
       if (replayed !== 'unavailable') return ports.post().loaded(mailbox, replayed);
-      mailboxes.delete(mailbox.gid);
+      if (isOwed) reload(mailbox);
+      else mailboxes.delete(mailbox.gid);
       const detail = 'the log cannot be read at the moment';
       for (const task of mailbox.tasks.splice(0)) refuseTask(task, 'LOG_UNAVAILABLE', detail);
     });
@@ -75,15 +86,13 @@ export function createRegistry(ports: RegistryPorts): Registry {
       ended.clear();
     },
     recovered(gid, replayed) {
-      if (mailboxes.has(gid) || ended.has(gid)) return false;
+      const known = mailboxes.get(gid);
+      if (known?.state === 'loading') owed.add(known);
+      if (known !== undefined || ended.has(gid)) return false;
       ports.post().loaded(open(gid, 'loading'), replayed);
       return true;
     },
-    reload(mailbox) {
-      loader.load(mailbox.gid, true, (replayed) => {
-        if (!isStopped() && replayed !== 'unavailable') ports.post().loaded(mailbox, replayed);
-      });
-    },
+    reload,
     idle(mailbox) {
       if (!isIdle(mailbox)) return;
       if (mailbox.deadline !== null) timers.cancel(mailbox.deadline);
