@@ -76,8 +76,16 @@ const ofMailboxes: readonly Mutant[] = [
     name: 'conflict-not-reloaded',
     idea: 'after a lost slot the tasks are taken again on the outdated state',
     file: mailbox,
-    find: lines("    mailbox.state = 'loading';", '    ports.reload(mailbox);'),
-    replace: '    drain(mailbox);',
+    find: '    ports.reload(mailbox);',
+    replace: lines("    mailbox.state = 'ready';", '    drain(mailbox);'),
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'answer-rests-on-a-lost-slot',
+    idea: 'an answer that waited for a row is given though the row has lost its slot',
+    file: mailbox,
+    find: "    notify(mailbox, 'lost');",
+    replace: '',
     killedBy: ['engine', 'sim'],
   },
   {

@@ -42,7 +42,7 @@ export const killers = {
   host: unit('test/sdk/host.test.ts'),
   sim: { kind: 'seeds', seeds: 200, limitMs: 60_000 },
   barrier: system(60_000, 'test/conformance/barrier-sqlite.test.ts'),
-  sdk: unit('test/sdk'),
+  sdk: { ...unit('test/sdk'), testMsMax: 10_000 },
   'sqlite-log': system(90_000, 'test/conformance/sqlite-log.test.ts', contract),
   'mysql-log': system(90_000, 'test/conformance/mysql-log.test.ts', contract),
   'postgres-log': system(90_000, 'test/conformance/postgres-log.test.ts', contract),

@@ -55,7 +55,7 @@ npm run mutants -- --write-docs            # make this page anew; runs nothing
 
 Rules that keep it honest: a suite is believed only after it has passed on a copy without a bug; a
 patch whose text does not occur exactly once, or after which the file does not load, is an error and
-not a kill; a suite that reaches its time limit (ten times its usual time) has found a hang. What
+not a kill; a suite that reaches its time limit (many times its usual time) has found a hang. What
 needs a database server that is not there is skipped and said to be; under \`CI=true\` it is an
 error. The exit code is 1 when a mutant lives that is not explained below. A new oracle should kill
 a mutant that lived before; a mutant that lives asks for an oracle.`;
