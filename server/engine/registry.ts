@@ -97,7 +97,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
       if (!isIdle(mailbox)) return;
       if (mailbox.deadline !== null) timers.cancel(mailbox.deadline);
       if (mailboxes.get(mailbox.gid) === mailbox) mailboxes.delete(mailbox.gid);
-      if (isRecovering) ended.add(mailbox.gid);
+      // Without a state it was a request that was refused: the log may know of the gid all the same.
+      if (isRecovering && mailbox.tx !== null) ended.add(mailbox.gid);
     },
     abandon() {
       for (const mailbox of mailboxes.values()) {

@@ -65,6 +65,36 @@ describe('recovery', () => {
     expect(callsOf(second, 'g2')).toHaveLength(2);
   });
 
+  test('takes up what somebody was reading, though that read fails', async () => {
+    const second = await successorOf(await dyingCoordinator());
+    second.script(() => null);
+    second.readsTake(40);
+    // The rows of the second page are on the way when a request reads the same transaction, in vain.
+    await second.time.advance(100);
+    second.mood('unreadable');
+    const asked = second.ask((e, a) => e.get({ gid: 'g2' }, a));
+    await second.time.advance(45);
+    second.mood('well');
+    await second.time.advance(2_000);
+    expect(asked.answer).toMatchObject({ ok: false, code: 'LOG_UNAVAILABLE' });
+    expect(second.engine.stats()).toMatchObject({ state: 'running', open: 2 });
+    expect(callsOf(second, 'g2')).toHaveLength(2);
+  });
+
+  test('takes up what was asked to begin as something that cannot be', async () => {
+    const second = await successorOf(await dyingCoordinator());
+    second.script(() => null);
+    second.readsTake(40);
+    await second.time.advance(60);
+    // Recovery is reading the second page; a saga without an order is refused before the log is asked.
+    const steps = [{ name: 'a', participant: { service: 'trip', method: 'a' }, after: ['a'] }];
+    const asked = second.ask((e, a) => e.submit({ gid: 'g2', name: 'trip', steps }, a));
+    await second.time.advance(2_000);
+    expect(asked.answer).toMatchObject({ ok: false });
+    expect(second.engine.stats()).toMatchObject({ state: 'running', recovered: 3 });
+    expect(callsOf(second, 'g2')).toHaveLength(2);
+  });
+
   test('gives a transaction no more time than it had', async () => {
     const first = await createStage();
     first.ask<TransactionAnswer>((e, a) => e.begin({ gid: 'g1', branches: twoBranches }, a));

@@ -41,7 +41,7 @@ export interface Stage {
   readonly appended: readonly string[];
   fencedCount(): number;
   mood(mood: LogMood): void;
-  /** Reads from now on see the store at once and are answered after so long. */
+  /** Reads from now on see the store at once and are answered, or fail, after so long. */
   readsTake(ms: number): void;
   script(script: Script): void;
   /** Answers the oldest call that got no answer by the script. */
@@ -72,9 +72,10 @@ export async function createStage(
   let readMs = 0;
   const inner = openMemoryLog(store);
   async function read<T>(seen: Promise<T>): Promise<T> {
-    if (mood === 'unreadable') throw new Error('the log is away');
+    const isAway = mood === 'unreadable';
     const answer = await seen;
     if (readMs > 0) await new Promise<void>((resolve) => void time.clock.after(readMs, resolve));
+    if (isAway) throw new Error('the log is away');
     return answer;
   }
   const log: TransactionLog = {
