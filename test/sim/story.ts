@@ -50,7 +50,7 @@ export async function tellStory(spec: Spec, rules: Partial<BankRules> = {}): Pro
   const head = [
     `${rule} is violated by ${gid}: ${promises[rule] ?? rule}`,
     `  ${formatSpec(spec)}`,
-    `  ${swarm.coordinators} coordinators, ${swarm.participants} banks, ${faults.length} faults`,
+    `  coordinators: ${swarm.coordinators}, banks: ${swarm.participants}, faults: ${faults.length}`,
   ];
   return [...head, ...shortened(told, linesMax - head.length - 1), `=> ${detail}`].join('\n');
 }
