@@ -51,6 +51,11 @@ describe('the list of mutants', () => {
     expect(Object.keys(explained).filter((name) => !names.includes(name))).toEqual([]);
   });
 
+  test('tells of each that lives on the page about reliability', () => {
+    const page = readFileSync(join(root, 'docs/reliability.md'), 'utf8');
+    expect(Object.keys(explained).filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+
   test('names suites that are there', () => {
     const files = Object.values(killers).flatMap((killer) =>
       'files' in killer ? killer.files : [],
