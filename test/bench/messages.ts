@@ -1,0 +1,65 @@
+/**
+ * What the bench says to its worker processes and what they answer, over Node's IPC channel. The
+ * workers of the product and those of the floor speak the same, so that whoever measures does not
+ * know which of them it measures. Settings come as JSON in `process.argv[2]`.
+ */
+
+/** The flow of one transaction. `empty`: a two-phase transaction without branches. */
+export type BenchMode = 'tcc' | 'saga' | 'empty';
+
+/**
+ * - `both`: a service process that begins transactions and takes part in them: tries run where their
+ *   caller is, phase two and steps arrive by the channel;
+ * - `initiator`: begins only; its tries are passed on by the coordinator;
+ * - `participant`: takes part only.
+ */
+export type WorkerRole = 'both' | 'initiator' | 'participant';
+
+/** How a worker is set up. */
+export interface WorkerSettings {
+  /** Base address of the coordinator (`http://127.0.0.1:port`). */
+  readonly url: string;
+  readonly role: WorkerRole;
+  readonly mode: BenchMode;
+  /** Branches, or steps, of each transaction. */
+  readonly branches: number;
+  /** Transactions under way at once in this process. Of an open loop: the most. */
+  readonly inflight: number;
+  /** Transactions started per second by this process, however the last ones fared; null: closed loop. */
+  readonly ratePerSecond: number | null;
+  /** So many of a hundred transactions are refused by their last branch. */
+  readonly rollbackPercent: number;
+  readonly wait: 'completed' | 'decided' | 'submitted';
+  /** `http`: branches name these addresses instead of a service. */
+  readonly participantUrls: readonly string[] | null;
+  /** Participants write one row through the barrier into this database; null: they answer at once. */
+  readonly databaseUrl: string | null;
+}
+
+/** To a worker. `run` asks an initiator for one round; `stop` ends the process with code 0. */
+export type ToWorker =
+  | { readonly kind: 'run'; readonly seconds: number }
+  | { readonly kind: 'stop' };
+
+/** One round of one initiator. */
+export interface RoundReport {
+  /** Ended as wished within the round. */
+  readonly transactions: number;
+  /** Refused early by the coordinator (OVERLOADED). */
+  readonly refused: number;
+  /** Ended otherwise; `firstError` tells of one. */
+  readonly failed: number;
+  readonly firstError: string | null;
+  /** From the first start to the last count. */
+  readonly seconds: number;
+  /**
+   * Latencies from the moment a transaction should have started (open loop: by the timetable), as
+   * pairs of the upper bound of a bucket in µs and its count; see histogram.ts.
+   */
+  readonly latencies: readonly (readonly [boundUs: number, count: number])[];
+}
+
+/** From a worker. `url`: of a participant that serves HTTP. */
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly url: string | null }
+  | { readonly kind: 'round'; readonly report: RoundReport };
