@@ -30,10 +30,15 @@ export interface WorkerSettings {
   /** So many of a hundred transactions are refused by their last branch. */
   readonly rollbackPercent: number;
   readonly wait: 'completed' | 'decided' | 'submitted';
-  /** `http`: branches name these addresses instead of a service. */
+  /**
+   * `http`: branches name these addresses instead of a service. A participant that has a list here,
+   * and be it empty, serves HTTP and says where when it is ready.
+   */
   readonly participantUrls: readonly string[] | null;
   /** Participants write one row through the barrier into this database; null: they answer at once. */
   readonly databaseUrl: string | null;
+  /** How long the SDK repeats a request, one that is refused early above all; null: its default. */
+  readonly requestTimeoutMs: number | null;
 }
 
 /** To a worker. `run` asks an initiator for one round; `stop` ends the process with code 0. */

@@ -1,0 +1,115 @@
+/**
+ * What participants of the bench do: nothing, or one row through the barrier. The last branch is a
+ * `credit`, all others are `debit`s; a credit of nothing is refused, which is how a rollback comes
+ * about. The business is as small as it can be: the bench measures what is around it.
+ */
+import { type BranchCall, type Settle, TerminalError } from '@settle/client';
+import pg from 'pg';
+import { createBarrierTable } from '../../client-sdk/participant/index.ts';
+
+/** Payload of a branch, input of a saga. A type, for interfaces are no JSON. */
+export type Entry = { readonly account: string; readonly cents: number };
+
+/** Name of the service that all participants are instances of. */
+export const bankService = 'bank';
+
+/** Methods of the branches, in their order. */
+export function methodsOf(branches: number): readonly Method[] {
+  return Array.from({ length: branches }, (_, index) =>
+    index === branches - 1 ? 'credit' : 'debit',
+  );
+}
+
+export type Method = 'debit' | 'credit';
+
+/** Whether this method refuses this entry. */
+export function isRefused(method: Method, entry: Entry): boolean {
+  return method === 'credit' && entry.cents <= 0;
+}
+
+/** The bank's methods as branches that may be called where they live. */
+export type BankCalls = Readonly<Record<Method, BranchCall<Entry, null>>>;
+
+/** Offers both methods for two-phase transactions. With a pool each try writes a row. */
+export function offerTccMethods(settle: Settle, pool: pg.Pool | null): BankCalls {
+  return { debit: offerTcc(settle, 'debit', pool), credit: offerTcc(settle, 'credit', pool) };
+}
+
+/** Offers both methods as steps of sagas. With a pool each run writes a row. */
+export function offerSteps(settle: Settle, pool: pg.Pool | null): void {
+  offerStep(settle, 'debit', pool);
+  offerStep(settle, 'credit', pool);
+}
+
+function refuseNothing(method: Method, entry: Entry): null {
+  if (isRefused(method, entry)) throw new TerminalError('nothing to move');
+  return null;
+}
+
+function offerTcc(settle: Settle, method: Method, pool: pg.Pool | null): BranchCall<Entry, null> {
+  if (pool === null) {
+    return settle.tcc<Entry, null>(method, {
+      try: (_, entry) => refuseNothing(method, entry),
+      confirm: () => null,
+      cancel: () => null,
+    });
+  }
+  return settle.tcc<Entry, null, pg.Pool>(method, {
+    db: pool,
+    try: (trx, entry, { gid, branchId }) => writeRow(trx, method, entry, [gid, branchId]),
+    confirm: () => null,
+    cancel: (trx, _, { gid, branchId }) => trx.query(deleteRow, [gid, branchId]),
+  });
+}
+
+function offerStep(settle: Settle, method: Method, pool: pg.Pool | null): void {
+  if (pool === null) {
+    settle.step<Entry, null>(method, {
+      run: (_, { input }) => refuseNothing(method, input),
+      undo: () => null,
+    });
+    return;
+  }
+  settle.step<Entry, null, unknown, pg.Pool>(method, {
+    db: pool,
+    run: (trx, { input, call }) => writeRow(trx, method, input, [call.gid, call.branchId]),
+    undo: (trx, { call }) => trx.query(deleteRow, [call.gid, call.branchId]),
+  });
+}
+
+const createTable = `create table if not exists entry (
+  gid text not null, branch_id integer not null, account text not null, cents integer not null,
+  primary key (gid, branch_id))`;
+const insertRow = 'insert into entry (gid, branch_id, account, cents) values ($1, $2, $3, $4)';
+const deleteRow = 'delete from entry where gid = $1 and branch_id = $2';
+
+async function writeRow(
+  trx: pg.PoolClient,
+  method: Method,
+  entry: Entry,
+  branch: readonly [gid: string, branchId: number],
+): Promise<null> {
+  const { account, cents } = entry;
+  if (isRefused(method, entry)) throw new TerminalError('nothing to move');
+  await trx.query(insertRow, [...branch, account, cents]);
+  return null;
+}
+
+/** Enough to let the database commit many at once; it has two cores to do so. */
+const connectionsMax = 24;
+
+/** Opens the participants' database; it connects when it is used. */
+export function openBank(url: string): pg.Pool {
+  return new pg.Pool({ connectionString: url, max: connectionsMax });
+}
+
+/** Creates the tables of an empty database. */
+export async function createBank(url: string): Promise<void> {
+  const pool = openBank(url);
+  try {
+    await createBarrierTable(pool);
+    await pool.query(createTable);
+  } finally {
+    await pool.end();
+  }
+}

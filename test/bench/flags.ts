@@ -1,0 +1,165 @@
+/**
+ * The command line of the bench: reads flags into one value, or says in one line what is wrong. No
+ * flag is ignored: what does not go together is refused.
+ */
+import { parseArgs } from 'node:util';
+import { limits } from '../../client-sdk/protocol/index.ts';
+import type { BenchMode, WorkerSettings } from './messages.ts';
+
+/** Where the log is kept. */
+export type LogName = 'sqlite' | 'postgres' | 'mysql' | 'memory';
+
+/** What is measured, and how. */
+export interface BenchOptions {
+  readonly mode: BenchMode;
+  /** Branches or steps of each transaction; 0 in mode `empty`. */
+  readonly branches: number;
+  readonly log: LogName;
+  readonly transport: 'channel' | 'http';
+  /** Under way at once, of all initiators together. */
+  readonly inflight: number;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly warmupSeconds: number;
+  readonly rollbackPercent: number;
+  /** Worker processes; with layout `split`, of each kind. */
+  readonly processes: number;
+  readonly layout: 'one' | 'split';
+  /** Of all initiators together; null: closed loop. */
+  readonly ratePerSecond: number | null;
+  readonly hasBarrier: boolean;
+  readonly wait: WorkerSettings['wait'];
+  readonly requestTimeoutMs: number | null;
+  readonly hasFloor: boolean;
+  readonly isProfiled: boolean;
+  readonly isJson: boolean;
+}
+
+export const usage = `usage: npm run bench -- [flags]
+  --mode tcc|saga|empty           flow of a transaction (tcc)
+  --branches K                    branches or steps of each (2)
+  --log postgres|mysql|sqlite|memory  where the log is kept (postgres)
+  --transport channel|http        how participants are called (channel)
+  --inflight N                    under way at once, in all (512; with --rate 8192)
+  --seconds S --rounds R --warmup S   (5, 3, 3)
+  --rollback PERCENT              so many are refused by their last branch (0)
+  --processes P                   worker processes; with split, of each kind (1)
+  --layout one|split              tries where their caller is, or elsewhere (one; http: split)
+  --rate R                        open loop: R started per second, whatever became of the others
+  --barrier                       participants write one row through the barrier into PostgreSQL
+  --wait completed|decided|submitted  what initiators wait for (completed)
+  --request-timeout MS            how long the SDK repeats a request (its own default)
+  --no-floor                      without the bare minimum program beside it
+  --profile                       with CPU profiles and the top of them; without floor
+  --json                          the result as one line of JSON, the last one`;
+
+const strings = {
+  mode: { type: 'string', default: 'tcc' },
+  branches: { type: 'string', default: '2' },
+  log: { type: 'string', default: 'postgres' },
+  transport: { type: 'string', default: 'channel' },
+  inflight: { type: 'string' },
+  seconds: { type: 'string', default: '5' },
+  rounds: { type: 'string', default: '3' },
+  warmup: { type: 'string', default: '3' },
+  rollback: { type: 'string', default: '0' },
+  processes: { type: 'string', default: '1' },
+  layout: { type: 'string' },
+  rate: { type: 'string' },
+  barrier: { type: 'boolean', default: false },
+  wait: { type: 'string', default: 'completed' },
+  'request-timeout': { type: 'string' },
+  'no-floor': { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+class BadFlag extends Error {}
+
+/** The options, or one line that says which flag is wrong and what it takes. */
+export function readFlags(args: readonly string[]): BenchOptions | string {
+  try {
+    return optionsOf(parseArgs({ args: [...args], options: strings }).values);
+  } catch (error) {
+    if (error instanceof BadFlag) return error.message;
+    if (error instanceof TypeError && 'code' in error) return error.message.split('. ')[0] ?? '';
+    throw error;
+  }
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof strings }>>['values'];
+
+function optionsOf(values: Values): BenchOptions {
+  const mode = oneOf('mode', values.mode, ['tcc', 'saga', 'empty']);
+  const transport = oneOf('transport', values.transport, ['channel', 'http']);
+  const wait = oneOf('wait', values.wait, ['completed', 'decided', 'submitted']);
+  const split = transport === 'http' ? 'split' : 'one';
+  const layout = oneOf('layout', values.layout ?? split, ['one', 'split']);
+  const ratePerSecond =
+    values.rate === undefined ? null : number('rate', values.rate, { min: 1, max: 1_000_000 });
+  const options: BenchOptions = {
+    mode,
+    branches: mode === 'empty' ? 0 : whole('branches', values.branches, 1, limits.branchesMax),
+    log: oneOf('log', values.log, ['postgres', 'mysql', 'sqlite', 'memory']),
+    transport,
+    inflight: whole('inflight', values.inflight ?? (ratePerSecond ? '8192' : '512'), 1, 65_536),
+    seconds: number('seconds', values.seconds, { min: 0.1, max: 86_400 }),
+    rounds: whole('rounds', values.rounds, 1, 1_000),
+    warmupSeconds: number('warmup', values.warmup, { min: 0.1, max: 3_600 }),
+    rollbackPercent: whole('rollback', values.rollback, 0, 100),
+    processes: whole('processes', values.processes, 1, 64),
+    layout,
+    ratePerSecond,
+    hasBarrier: values.barrier,
+    wait,
+    requestTimeoutMs:
+      values['request-timeout'] === undefined
+        ? null
+        : whole('request-timeout', values['request-timeout'], 1, 3_600_000),
+    hasFloor: !values['no-floor'] && !values.profile,
+    isProfiled: values.profile,
+    isJson: values.json,
+  };
+  refuseContradictions(options);
+  return options;
+}
+
+function refuseContradictions(options: BenchOptions): void {
+  const { mode, transport, layout, wait } = options;
+  if (transport === 'http' && layout === 'one') {
+    throw new BadFlag('--layout one does not go with --transport http: participants are apart');
+  }
+  if (transport === 'http' && options.hasBarrier) {
+    throw new BadFlag('--barrier does not go with --transport http: the barrier is the SDK’s');
+  }
+  if (mode === 'empty' && (transport === 'http' || options.hasBarrier)) {
+    throw new BadFlag('--mode empty has no participants: no --transport http, no --barrier');
+  }
+  if (wait === 'submitted' && mode !== 'saga') {
+    throw new BadFlag('--wait submitted is for --mode saga; a two-phase one takes decided');
+  }
+  if (wait === 'decided' && mode === 'saga') {
+    throw new BadFlag('--wait decided is not for --mode saga; that takes submitted');
+  }
+  if (options.processes > options.inflight) {
+    throw new BadFlag('--inflight must be at least --processes');
+  }
+}
+
+function oneOf<const T extends string>(flag: string, text: string, words: readonly T[]): T {
+  const found = words.find((word) => word === text);
+  if (found === undefined) throw new BadFlag(`--${flag} takes ${words.join(', ')}; not "${text}"`);
+  return found;
+}
+
+function number(flag: string, text: string, range: { min: number; max: number }): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value >= range.min && value <= range.max) return value;
+  throw new BadFlag(`--${flag} takes a number from ${range.min} to ${range.max}; not "${text}"`);
+}
+
+function whole(flag: string, text: string, min: number, max: number): number {
+  const value = number(flag, text, { min, max });
+  if (Number.isSafeInteger(value)) return value;
+  throw new BadFlag(`--${flag} takes a whole number; not "${text}"`);
+}

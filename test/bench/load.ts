@@ -1,0 +1,127 @@
+/**
+ * One round of load from one process: starts transactions, in a closed loop or by a timetable, and
+ * counts how they end. What a transaction is, it does not know. Invariant: every transaction that
+ * was started is counted once, and its latency runs from when it should have started, so that a
+ * slow moment is not left out because it held up the ones after it (coordinated omission).
+ */
+import { createHistogram } from './histogram.ts';
+import type { RoundReport } from './messages.ts';
+
+/** How a transaction ended. `wished`: as it was meant to, a planned rollback included. */
+export type Ending = 'wished' | 'refused' | { readonly error: string };
+
+/** Runs one transaction to its end; numbers count up from 0 over all rounds. Never rejects. */
+export type Attempt = (number: number) => Promise<Ending>;
+
+/** How much load. */
+export interface LoadOptions {
+  readonly inflight: number;
+  /** Null: closed loop, each end starts the next one. */
+  readonly ratePerSecond: number | null;
+}
+
+/** Runs rounds one after another. */
+export interface Load {
+  /** Starts transactions for so long, then waits for the last one's end. */
+  round(seconds: number): Promise<RoundReport>;
+}
+
+/** Load made of this attempt. */
+export function createLoad(attempt: Attempt, options: LoadOptions): Load {
+  let started = 0;
+  return {
+    async round(seconds) {
+      const tally = createTally();
+      const endsAtMs = tally.startedAtMs + seconds * 1_000;
+      const one = async (dueAtMs: number): Promise<void> => {
+        tally.count(await attempt(started++), dueAtMs);
+      };
+      const { inflight, ratePerSecond } = options;
+      if (ratePerSecond === null) await closedLoop(one, inflight, endsAtMs);
+      else await openLoop(one, { inflight, perMs: ratePerSecond / 1_000, seconds });
+      return tally.report();
+    },
+  };
+}
+
+type One = (dueAtMs: number) => Promise<void>;
+
+async function closedLoop(one: One, inflight: number, endsAtMs: number): Promise<void> {
+  const lane = async (): Promise<void> => {
+    for (let nowMs = performance.now(); nowMs < endsAtMs; nowMs = performance.now()) {
+      await one(nowMs);
+    }
+  };
+  await Promise.all(Array.from({ length: inflight }, lane));
+}
+
+interface Timetable {
+  readonly inflight: number;
+  readonly perMs: number;
+  readonly seconds: number;
+}
+
+/** The n-th one is due n / rate after the beginning; whatever is due and has room is started. */
+function openLoop(one: One, { inflight, perMs, seconds }: Timetable): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const beganAtMs = performance.now();
+  const total = Math.floor(seconds * 1_000 * perMs);
+  let started = 0;
+  let ended = 0;
+
+  function startDue(): void {
+    const due = Math.min(total, Math.floor((performance.now() - beganAtMs) * perMs) + 1);
+    while (started < due && started - ended < inflight) {
+      const dueAtMs = beganAtMs + started / perMs;
+      started += 1;
+      one(dueAtMs).then(oneEnded, reject);
+    }
+  }
+  function oneEnded(): void {
+    ended += 1;
+    if (ended === total) {
+      clearInterval(clock);
+      resolve();
+    } else startDue();
+  }
+  const clock = setInterval(startDue, 1);
+  startDue();
+  return promise.finally(() => clearInterval(clock));
+}
+
+interface Tally {
+  readonly startedAtMs: number;
+  count(ending: Ending, dueAtMs: number): void;
+  report(): RoundReport;
+}
+
+function createTally(): Tally {
+  const histogram = createHistogram();
+  const startedAtMs = performance.now();
+  let lastCountAtMs = startedAtMs;
+  let refused = 0;
+  let failed = 0;
+  let firstError: string | null = null;
+  return {
+    startedAtMs,
+    count(ending, dueAtMs) {
+      lastCountAtMs = performance.now();
+      if (ending === 'wished') {
+        histogram.add((lastCountAtMs - dueAtMs) * 1_000);
+      } else if (ending === 'refused') {
+        refused += 1;
+      } else {
+        failed += 1;
+        firstError ??= ending.error;
+      }
+    },
+    report: () => ({
+      transactions: histogram.count,
+      refused,
+      failed,
+      firstError,
+      seconds: (lastCountAtMs - startedAtMs) / 1_000,
+      latencies: histogram.buckets(),
+    }),
+  };
+}

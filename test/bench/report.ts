@@ -1,0 +1,127 @@
+/**
+ * What the bench says at its end: medians of the rounds as one value, as a line of JSON, and as a
+ * table. Pure.
+ */
+import type { BenchOptions } from './flags.ts';
+import type { CpuPerTx, Measured, Round } from './run.ts';
+
+/** The result of a run; the last line of `--json`. Null: not measured. */
+export interface BenchResult
+  extends Pick<
+    BenchOptions,
+    'mode' | 'log' | 'branches' | 'transport' | 'layout' | 'inflight' | 'wait' | 'ratePerSecond'
+  > {
+  readonly txPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly floorTxPerSecond: number | null;
+  readonly ratioToFloor: number | null;
+  readonly floorP50Ms: number | null;
+  readonly floorP99Ms: number | null;
+  readonly durableWaitsPerTx: number;
+  readonly rowsPerTx: number;
+  readonly commitsPerSecond: number;
+  readonly cpuUsPerTx: CpuPerTx;
+  readonly floorCpuUsPerTx: CpuPerTx | null;
+  /** Of the coordinator. */
+  readonly rssMb: number | null;
+  /** Of all rounds: refused early (OVERLOADED); ended otherwise than they should. */
+  readonly refused: number;
+  readonly failed: number;
+  readonly firstError: string | null;
+}
+
+/** Medians over the rounds. */
+export function resultOf(options: BenchOptions, { product, floor }: Measured): BenchResult {
+  const { mode, log, branches, transport, layout, inflight, wait, ratePerSecond } = options;
+  const of = (rounds: readonly Round[], pick: (round: Round) => number | undefined, digits = 1) =>
+    rounded(median(rounds.map((round) => pick(round) ?? Number.NaN)), digits);
+  const ratios = floor?.map((base, index) => (product[index]?.txPerSecond ?? 0) / base.txPerSecond);
+  return {
+    ...{ mode, log, branches, transport, layout, inflight, wait, ratePerSecond },
+    txPerSecond: of(product, (round) => round.txPerSecond, 0),
+    p50Ms: of(product, (round) => round.p50Ms, 2),
+    p99Ms: of(product, (round) => round.p99Ms, 2),
+    floorTxPerSecond: floor === null ? null : of(floor, (round) => round.txPerSecond, 0),
+    ratioToFloor: ratios === undefined ? null : rounded(median(ratios), 3),
+    floorP50Ms: floor === null ? null : of(floor, (round) => round.p50Ms, 2),
+    floorP99Ms: floor === null ? null : of(floor, (round) => round.p99Ms, 2),
+    durableWaitsPerTx: of(product, (round) => round.counted?.durableWaitsPerTx, 3),
+    rowsPerTx: of(product, (round) => round.counted?.rowsPerTx, 3),
+    commitsPerSecond: of(product, (round) => round.counted?.commitsPerSecond, 0),
+    cpuUsPerTx: cpuOf(product),
+    floorCpuUsPerTx: floor === null ? null : cpuOf(floor),
+    rssMb: nullable(product, (round) => round.rssMb),
+    ...troubles([...product, ...(floor ?? [])]),
+  };
+}
+
+/** The middle one, or the mean of the two in the middle; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? Number.NaN;
+  return (lower + upper) / 2;
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+/** Null as soon as one round has no figure: a median of the rest would hide that. */
+function nullable(rounds: readonly Round[], pick: (round: Round) => number | null): number | null {
+  const values = rounds.map(pick).filter((value) => value !== null);
+  return values.length < rounds.length ? null : rounded(median(values), 1);
+}
+
+function cpuOf(rounds: readonly Round[]): CpuPerTx {
+  return {
+    coordinator: nullable(rounds, (round) => round.cpuUsPerTx.coordinator),
+    client: nullable(rounds, (round) => round.cpuUsPerTx.client),
+    database: nullable(rounds, (round) => round.cpuUsPerTx.database),
+  };
+}
+
+function troubles(rounds: readonly Round[]) {
+  return {
+    refused: rounds.reduce((sum, round) => sum + round.refused, 0),
+    failed: rounds.reduce((sum, round) => sum + round.failed, 0),
+    firstError: rounds.find(({ firstError }) => firstError !== null)?.firstError ?? null,
+  };
+}
+
+/** One line about one round, for people who wait. */
+export function roundLine(name: string, round: Round): string {
+  const { txPerSecond, p50Ms, p99Ms, refused, failed, cpuUsPerTx } = round;
+  const { coordinator, client, database } = cpuUsPerTx;
+  const cpu = [coordinator, client, database].map((us) => us?.toFixed(0) ?? '?').join(' + ');
+  const more = `${refused > 0 ? `, ${refused} refused` : ''}${failed > 0 ? `, ${failed} FAILED` : ''}`;
+  const latency = `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`;
+  return `${name.padEnd(20)} ${txPerSecond.toFixed(0)}/s, ${latency}, cpu ${cpu} µs${more}`;
+}
+
+/** The result for people: one column each for product and floor. */
+export function tableOf(result: BenchResult): string {
+  const { cpuUsPerTx: cpu, floorCpuUsPerTx: floorCpu } = result;
+  const rows: readonly (readonly [string, number | null, number | null | undefined])[] = [
+    ['transactions/s', result.txPerSecond, result.floorTxPerSecond],
+    ['p50 ms', result.p50Ms, result.floorP50Ms],
+    ['p99 ms', result.p99Ms, result.floorP99Ms],
+    ['cpu µs/tx, coordinator', cpu.coordinator, floorCpu?.coordinator],
+    ['cpu µs/tx, clients', cpu.client, floorCpu?.client],
+    ['cpu µs/tx, database', cpu.database, floorCpu?.database],
+    ['durable waits/tx', result.durableWaitsPerTx, null],
+    ['rows/tx', result.rowsPerTx, null],
+    ['commits/s', result.commitsPerSecond, null],
+    ['coordinator’s RSS, MiB', result.rssMb, null],
+    ['refused', result.refused, null],
+  ];
+  const { mode, branches, log, transport, layout, inflight } = result;
+  const title = `${mode}, ${branches} branches, ${log}, ${transport}, ${layout}, ${inflight} in flight`;
+  const lines = rows.map(([name, product, floor]) => {
+    const [left, right] = [product, floor].map((figure) => String(figure ?? '-').padStart(12));
+    return `${name.padEnd(24)}${left}${right}`;
+  });
+  const head = `${''.padEnd(24)}${'product'.padStart(12)}${'floor'.padStart(12)}`;
+  return [title, head, ...lines, `ratio to the floor: ${result.ratioToFloor ?? '-'}`].join('\n');
+}

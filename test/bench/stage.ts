@@ -1,0 +1,137 @@
+/**
+ * Sets the scene of a run: the database server of the log, a server for the participants' rows,
+ * folders, and both sides; and takes everything away again. The servers run as they are configured
+ * by default: every commit is on disk before it is answered.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Provided, provide, type StoreName, sources } from '../support/databases.ts';
+import { createBank } from './business.ts';
+import type { BenchOptions } from './flags.ts';
+import { hasFloor, openFloor, openProduct, type Side } from './side.ts';
+
+/** Where the database does its work. */
+export type DatabaseProcess =
+  /** In the coordinator, whose time holds the database's. */
+  | { readonly kind: 'inside' }
+  /** A program on this machine; its descendants belong to it. */
+  | { readonly kind: 'program'; readonly pid: number }
+  /** In a container, out of sight. */
+  | { readonly kind: 'unseen' };
+
+/** Everything that runs. */
+export interface Stage {
+  readonly product: Side;
+  /** Null: there is none for these options. */
+  readonly floor: Side | null;
+  readonly database: DatabaseProcess;
+  /** With the profiles, which are complete once the stage is closed; it is not removed. */
+  readonly profileFolder: string | null;
+  close(): Promise<void>;
+}
+
+/** A server that is needed is not on this machine. */
+export class Missing extends Error {}
+
+/** Things to take away, last one first. */
+class Cleanup {
+  readonly #tasks: (() => Promise<unknown>)[] = [];
+
+  add(task: () => Promise<unknown>): void {
+    this.#tasks.push(task);
+  }
+
+  async run(): Promise<void> {
+    for (let task = this.#tasks.pop(); task !== undefined; task = this.#tasks.pop()) await task();
+  }
+}
+
+/**
+ * Starts everything; resolves when both sides are ready. Throws {@link Missing} without a server.
+ * When `signal` aborts, what has been started so far is taken away and it throws.
+ */
+export async function setStage(options: BenchOptions, signal: AbortSignal): Promise<Stage> {
+  const cleanup = new Cleanup();
+  try {
+    const logs = await openLogs(options, cleanup);
+    signal.throwIfAborted();
+    const bank = options.hasBarrier ? await openBank(logs.server, cleanup) : null;
+    const database = processOf(logs.server ?? bank?.server ?? null);
+    const profileFolder = options.isProfiled ? await newFolder('settle-bench-profile-') : null;
+    const bankUrl = bank?.url ?? null;
+    const open = async (start: typeof openProduct, profiles: string | null): Promise<Side> => {
+      signal.throwIfAborted();
+      const logUrl = await logs.newUrl();
+      const side = await start(options, { logUrl, bankUrl, profileFolder: profiles });
+      cleanup.add(side.close);
+      return side;
+    };
+    const product = await open(openProduct, profileFolder);
+    const floor = hasFloor(options) ? await open(openFloor, null) : null;
+    signal.throwIfAborted();
+    return { product, floor, database, profileFolder, close: () => cleanup.run() };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+interface Logs {
+  /** An empty log of its own with each call. */
+  newUrl(): Promise<string>;
+  readonly server: Provided | null;
+}
+
+async function openLogs(options: BenchOptions, cleanup: Cleanup): Promise<Logs> {
+  switch (options.log) {
+    case 'memory':
+      return { newUrl: async () => 'memory:', server: null };
+    case 'sqlite': {
+      const folder = await newFolder('settle-bench-');
+      cleanup.add(() => rm(folder, { recursive: true, force: true }));
+      let count = 0;
+      const newUrl = async () => `sqlite:${join(folder, `log-${++count}.db`)}`;
+      return { newUrl, server: null };
+    }
+    case 'postgres':
+    case 'mysql': {
+      const server = await openServer(options.log, cleanup);
+      return { newUrl: () => server.newDatabase(), server };
+    }
+    default:
+      return options.log satisfies never;
+  }
+}
+
+/** A server of our own; a program sooner than a container, for its processor time can be read. */
+async function openServer(store: StoreName, cleanup: Cleanup): Promise<Provided> {
+  const server = await provide(store, { needsOwn: true }, sources.toReversed());
+  if (server.kind === 'skipped') throw new Missing(server.reason);
+  cleanup.add(() => server.stop());
+  return server;
+}
+
+async function openBank(
+  logServer: Provided | null,
+  cleanup: Cleanup,
+): Promise<{ readonly server: Provided; readonly url: string }> {
+  const isThere = logServer?.store === 'postgres';
+  const server = isThere ? logServer : await openServer('postgres', cleanup);
+  const url = await server.newDatabase();
+  await createBank(url);
+  return { server, url };
+}
+
+function newFolder(prefix: string): Promise<string> {
+  return mkdtemp(join(tmpdir(), prefix));
+}
+
+/** A local program keeps its number in its folder. */
+function processOf(server: Provided | null): DatabaseProcess {
+  if (server === null) return { kind: 'inside' };
+  const folder = server.control?.folder ?? null;
+  if (folder === null) return { kind: 'unseen' };
+  return { kind: 'program', pid: Number(readFileSync(join(folder, 'pid'), 'utf8')) };
+}
