@@ -7,6 +7,7 @@ import { type BenchOptions, readFlags, usage } from './flags.ts';
 import { profileText } from './profile.ts';
 import { resultOf, roundLine, tableOf } from './report.ts';
 import { type Measured, runRounds } from './run.ts';
+import { whyNoFloor } from './side.ts';
 import { Missing, setStage } from './stage.ts';
 
 const functionsShown = 40;
@@ -25,6 +26,8 @@ function report(options: BenchOptions, measured: Measured): void {
 }
 
 async function measure(options: BenchOptions, signal: AbortSignal): Promise<void> {
+  const whyNot = whyNoFloor(options);
+  if (options.hasFloor && whyNot !== null) say(`no ratio: ${whyNot}`);
   const stage = await setStage(options, signal);
   let measured: Measured;
   try {

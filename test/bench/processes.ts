@@ -45,13 +45,17 @@ const endMsMax = 15_000;
 export function startNode(command: NodeCommand, stdout: 'pipe' | 'shown'): Running {
   const { name, file, args, nodeFlags = [] } = command;
   const child = spawn(process.execPath, [...nodeFlags, '--import', leash, file, ...args], {
-    stdio: ['ignore', stdout === 'pipe' ? 'pipe' : 2, 2, 'ipc'],
+    stdio: ['ignore', stdout === 'pipe' ? 'pipe' : 2, 'pipe', 'ipc'],
   });
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
   });
   let isWanted = true;
+  child.stderr?.on('data', (chunk: Buffer) => {
+    // That it stops now is no news.
+    if (isWanted) process.stderr.write(chunk);
+  });
   const broken = exited.then((how): never | Promise<never> => {
     // Once its end is asked for, nobody may be told by this promise any more.
     if (!isWanted) return new Promise<never>(() => undefined);

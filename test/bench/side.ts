@@ -3,7 +3,6 @@
  * floor's, on a database of its own. Both are asked the same way; what they cost is read from
  * outside. Nothing is judged here.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { becameReady, freePort } from '../../server/demo/coordinator-api.ts';
 import type { BenchOptions } from './flags.ts';
@@ -34,10 +33,12 @@ const root = join(import.meta.dirname, '..', '..');
 const floorFolder = join(import.meta.dirname, 'floor');
 const startMsMax = 60_000;
 
-/** The floor knows one flow of each mode: by the channel, without databases of participants. */
-export function hasFloor(options: BenchOptions): boolean {
-  const isKnown = options.transport === 'channel' && !options.hasBarrier;
-  return options.hasFloor && isKnown && existsSync(join(floorFolder, 'coordinator.ts'));
+/** Why these options have no floor; null: they have one. */
+export function whyNoFloor(options: BenchOptions): string | null {
+  if (!options.hasFloor) return 'not asked for';
+  if (options.transport === 'http') return 'the floor calls nobody over HTTP';
+  if (options.hasBarrier) return 'the floor has no barrier';
+  return options.rollbackPercent > 0 ? 'the floor only commits' : null;
 }
 
 /** Starts the product; nothing of it is left when it does not start. */

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type Provided, provide, type StoreName, sources } from '../support/databases.ts';
 import { createBank } from './business.ts';
 import type { BenchOptions } from './flags.ts';
-import { hasFloor, openFloor, openProduct, type Side } from './side.ts';
+import { openFloor, openProduct, type Side, whyNoFloor } from './side.ts';
 
 /** Where the database does its work. */
 export type DatabaseProcess =
@@ -69,7 +69,7 @@ export async function setStage(options: BenchOptions, signal: AbortSignal): Prom
       return side;
     };
     const product = await open(openProduct, profileFolder);
-    const floor = hasFloor(options) ? await open(openFloor, null) : null;
+    const floor = whyNoFloor(options) === null ? await open(openFloor, null) : null;
     signal.throwIfAborted();
     return { product, floor, database, profileFolder, close: () => cleanup.run() };
   } catch (error) {
