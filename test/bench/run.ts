@@ -32,7 +32,12 @@ export interface Round {
   /** What the coordinator counted; null: the floor counts nothing. */
   readonly counted: Counted | null;
   readonly rssMb: number | null;
+  /** When it ran, on the machine's monotonic clock. */
+  readonly span: Span;
 }
+
+/** From and to, in microseconds. */
+export type Span = readonly [fromUs: number, toUs: number];
 
 /** Per transaction and second, from the coordinator's own counters. */
 export interface Counted {
@@ -87,7 +92,9 @@ async function measureRound(stage: Stage, side: Side, seconds: number): Promise<
   const isProduct = side === stage.product;
   const countersBefore = isProduct ? await quietCounters(side.url) : null;
   const before = readTicks(stage, side);
+  const fromUs = monotonicUs();
   const reports = await side.run(seconds);
+  const span = [fromUs, monotonicUs()] as const;
   const countersAfter = isProduct ? await quietCounters(side.url) : null;
   const after = readTicks(stage, side);
   const rssBytes = residentBytes(side.coordinatorPid);
@@ -98,7 +105,13 @@ async function measureRound(stage: Stage, side: Side, seconds: number): Promise<
     cpuUsPerTx: cpuBetween(before, after, counted?.finished ?? load.transactions),
     counted,
     rssMb: rssBytes === null ? null : rssBytes / 2 ** 20,
+    span,
   };
+}
+
+/** The same for all processes of the machine, and that of V8's profiles. */
+function monotonicUs(): number {
+  return Number(process.hrtime.bigint() / 1_000n);
 }
 
 interface Ticks {
@@ -158,7 +171,8 @@ function countedBetween(
   };
 }
 
-type Merged = Omit<Round, 'cpuUsPerTx' | 'counted' | 'rssMb'> & { readonly seconds: number };
+type Load = Omit<Round, 'cpuUsPerTx' | 'counted' | 'rssMb' | 'span'>;
+type Merged = Load & { readonly seconds: number };
 
 function merged(reports: readonly RoundReport[]): Merged {
   const histogram = createHistogram();
