@@ -5,7 +5,7 @@
 import { newGid } from '../../../client-sdk/gid.ts';
 import type { WorkerSettings } from '../messages.ts';
 import type { WriteMessage } from './frames.ts';
-import { participantText } from './participant.ts';
+import { methodOf, participantText } from './participant.ts';
 
 /** Runs transactions on places 0, 1, 2 … */
 export interface Initiator {
@@ -84,7 +84,8 @@ function partsOf({ mode, branches, wait }: WorkerSettings): string {
   );
   if (mode === 'saga') {
     const steps = participants.map((participant, index) => {
-      return `{"name":"step-${index + 1}","participant":${participant}}`;
+      const name = `${methodOf(index + 1, branches)}${index + 1}`;
+      return `{"name":"${name}","participant":${participant}}`;
     });
     const patience = wait === 'completed' ? ',"waitMs":30000' : '';
     return `"name":"transfer","input":${entry},"steps":[${steps.join(',')}],"wait":"${wait}"${patience}`;

@@ -7,9 +7,14 @@ export const bankService = 'bank';
 /** What it offers. */
 export const bankMethods = ['debit', 'credit'] as const;
 
-/** The participant of a branch or a step as JSON text: the last one is a credit, the others are debits. */
+/** Method of a branch or a step: the last one is a credit, the others are debits. */
+export function methodOf(id: number, count: number): (typeof bankMethods)[number] {
+  return id === count ? 'credit' : 'debit';
+}
+
+/** Who answers for a branch or a step, as JSON text. */
 export function participantText(id: number, count: number): string {
-  return `{"service":"${bankService}","method":"${bankMethods[id === count ? 1 : 0]}"}`;
+  return `{"service":"${bankService}","method":"${methodOf(id, count)}"}`;
 }
 
 /** Answers at once. */

@@ -1,38 +1,14 @@
 /**
- * Rows to PostgreSQL: the statement and the connection settings of server/log/postgres-append.ts and
- * postgres-log.ts, two connections with one commit each. The text of the statement stands here a
- * second time: when it changes there, it changes here.
+ * Rows to PostgreSQL: the statement that the real log runs when nothing is amiss, over two
+ * connections with its settings and one commit each. The statement is the log's own, so the two
+ * cannot drift apart; how its parameters are made is in postgres-columns.ts.
  */
 import pg from 'pg';
-import { type Row, type Store, shard } from './store.ts';
+import { appendPart } from '../../../server/log/postgres-append.ts';
+import { columnCount, columnsOf } from './postgres-columns.ts';
+import type { Store } from './store.ts';
 
-const appendStatement = `
-with term as materialized (
-  select from coordinator_node where epoch = $2 and ended_at_ms is null for share
-), given as materialized (
-  select * from jsonb_to_recordset($1::jsonb) as row (
-    gid text collate "C", seq integer, shard smallint, epoch bigint, at_ms bigint, records text,
-    index_shard smallint, mode text, name text, outcome text, cause text, attention text,
-    started_at_ms bigint, deadline_at_ms bigint, finished_at_ms bigint, labels text)
-), appended as (
-  insert into transaction_log (gid, seq, shard, epoch, at_ms, records)
-  select gid, seq, shard, epoch, at_ms, records from term, given
-  on conflict do nothing
-  returning gid
-), indexed as (
-  insert into global_transaction (gid, shard, mode, name, outcome, cause, attention,
-    started_at_ms, deadline_at_ms, finished_at_ms, labels)
-  select gid, index_shard, mode, name, outcome, cause, attention,
-    started_at_ms, deadline_at_ms, finished_at_ms, labels
-  from given where mode is not null and (gid in (select gid from appended)) is true
-  on conflict (gid) do update set shard = excluded.shard, mode = excluded.mode,
-    name = excluded.name, outcome = excluded.outcome, cause = excluded.cause,
-    attention = excluded.attention, started_at_ms = excluded.started_at_ms,
-    deadline_at_ms = excluded.deadline_at_ms, finished_at_ms = excluded.finished_at_ms,
-    labels = excluded.labels
-)
-select gid from appended union all select '' from term`;
-
+/** As in server/log/postgres-log.ts: the plans are pinned. */
 const settings = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
@@ -43,8 +19,18 @@ const settings = {
   synchronous_commit: 'on',
 } as const;
 
-/** Connects twice. */
+interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** Connects twice. Throws when the log's statement takes other parameters than it did. */
 export async function openPostgresStore(url: string, epoch: number): Promise<Store> {
+  const { name, text, values } = await statementOfLog(epoch);
+  if (values.length !== columnCount) {
+    throw new Error(`the log's statement takes ${values.length} parameters now: mend the floor`);
+  }
   const idle = [await connect(url), await connect(url)];
   return {
     commitsMax: idle.length,
@@ -52,20 +38,39 @@ export async function openPostgresStore(url: string, epoch: number): Promise<Sto
       const client = idle.pop();
       if (client === undefined) throw new Error('more commits than connections');
       const query = {
-        name: 'settle-append',
-        text: appendStatement,
-        values: [batchJson(rows, epoch), epoch],
+        name,
+        text,
+        values: [...columnsOf(rows, epoch)],
         rowMode: 'array' as const,
       };
       client.query<unknown[]>(query, (error, result) => {
         // The types say that there is always an error.
         if ((error as Error | null) !== null) throw error;
-        if (result.rows.length !== rows.length + 1) throw new Error('not all rows were appended');
+        if (result.rows.length === 0) throw new Error('the term is over');
         idle.push(client);
         durable();
       });
     },
   };
+}
+
+/** What the log sends for a batch, told by a connection that only listens. */
+async function statementOfLog(epoch: number): Promise<Statement> {
+  const sent: Statement[] = [];
+  const listener = {
+    on() {},
+    off() {},
+    release() {},
+    query(statement: Statement) {
+      sent.push(statement);
+      return Promise.resolve({ rows: [['']] });
+    },
+  };
+  const pool = { connect: () => Promise.resolve(listener) } as unknown as pg.Pool;
+  await appendPart(pool, { node: 'floor', epoch }, []);
+  const [statement] = sent;
+  if (statement === undefined) throw new Error('the log sends nothing');
+  return statement;
 }
 
 async function connect(url: string): Promise<pg.Client> {
@@ -75,22 +80,4 @@ async function connect(url: string): Promise<pg.Client> {
     await client.query('select set_config($1, $2, false)', [name, value]);
   }
   return client;
-}
-
-function batchJson(rows: readonly Row[], epoch: number): string {
-  let text = '[';
-  for (const { gid, seq, atMs, records, index } of rows) {
-    if (text !== '[') text += ',';
-    text += `{"gid":"${gid}","seq":${seq},"shard":${shard},"epoch":${epoch},"at_ms":${atMs},"records":${JSON.stringify(records)}`;
-    if (index !== null) {
-      const { mode, name, outcome, cause, startedAtMs, deadlineAtMs, finishedAtMs } = index;
-      text +=
-        `,"index_shard":${shard},"mode":"${mode}","name":"${name}",` +
-        `"outcome":${outcome === null ? null : `"${outcome}"`},"cause":${JSON.stringify(cause)},` +
-        `"attention":null,"started_at_ms":${startedAtMs},"deadline_at_ms":${deadlineAtMs},` +
-        `"finished_at_ms":${finishedAtMs},"labels":"{}"`;
-    }
-    text += '}';
-  }
-  return `${text}]`;
 }

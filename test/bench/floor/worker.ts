@@ -53,7 +53,7 @@ function serve(): void {
   });
   socket.on('open', () => {
     const takes = role !== 'initiator';
-    const service = takes ? bankService : 'initiator';
+    const service = takes ? bankService : 'teller';
     const methods = takes ? bankMethods : [];
     const hello = {
       ...{ kind: 'hello', version: channelVersion, service, instance: `floor-${process.pid}` },
