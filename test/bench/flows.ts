@@ -29,7 +29,7 @@ export function attemptOf(
       return { error: 'committed although its last branch refuses' };
     } catch (error) {
       if (isRefused && (error instanceof Regret || isCode(error, refusal))) return 'wished';
-      return endingOf(error);
+      return endingOf(error, settings);
     }
   };
 }
@@ -41,9 +41,18 @@ function isCode(error: unknown, code: SettleError['code']): boolean {
   return error instanceof SettleError && error.code === code;
 }
 
-function endingOf(error: unknown): Ending {
-  if (isCode(error, 'OVERLOADED')) return 'refused';
-  return { error: error instanceof Error ? error.message : String(error) };
+/**
+ * Refused early: the coordinator, or in an open loop the SDK because as many as the coordinator
+ * allows were under way, took nothing. An error of the commit has a cause; what fails there had
+ * been taken, and is no refusal.
+ */
+function endingOf(error: unknown, { ratePerSecond }: WorkerSettings): Ending {
+  const isUntaken =
+    isCode(error, 'OVERLOADED') ||
+    isCode(error, 'LOG_UNAVAILABLE') ||
+    (ratePerSecond !== null && isCode(error, 'UNREACHABLE'));
+  if (!(error instanceof Error)) return { error: String(error) };
+  return isUntaken && error.cause === undefined ? 'refused' : { error: error.message };
 }
 
 type Transact = (entry: Entry) => Promise<unknown>;

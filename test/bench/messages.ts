@@ -50,7 +50,7 @@ export type ToWorker =
 export interface RoundReport {
   /** Ended as wished within the round. */
   readonly transactions: number;
-  /** Refused early by the coordinator (OVERLOADED). */
+  /** Refused early: nothing was taken (OVERLOADED, or no room under way in an open loop). */
   readonly refused: number;
   /** Ended otherwise; `firstError` tells of one. */
   readonly failed: number;

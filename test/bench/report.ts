@@ -27,7 +27,7 @@ export interface BenchResult
   readonly cpuRatioToFloor: number | null;
   /** Of the coordinator. */
   readonly rssMb: number | null;
-  /** Of all rounds: refused early (OVERLOADED); ended otherwise than they should. */
+  /** Of all rounds: refused early; ended otherwise than they should. */
   readonly refused: number;
   readonly failed: number;
   readonly firstError: string | null;
