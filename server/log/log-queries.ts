@@ -12,17 +12,24 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
+  type SelectQueryBuilder,
 } from 'kysely';
 import type { Gid } from '../../client-sdk/protocol/index.ts';
 import type { IndexRow, LogRow, SearchFilter } from './log.ts';
+import { indexColumnNames } from './server-log.ts';
 
 /** A column that may come as text: PostgreSQL's driver does so with 64 bit numbers. */
 type BigInteger = number | string;
 
 interface LogTables {
   readonly transaction_log: LogRowStored;
+  /** Index rows without an outcome. */
+  readonly open_transaction: IndexRowStored;
+  /** Index rows with an outcome. */
   readonly global_transaction: IndexRowStored & { readonly needs_attention?: number };
 }
+
+type IndexTable = 'open_transaction' | 'global_transaction';
 
 /** A row of `transaction_log` as a driver gives it. */
 export interface LogRowStored {
@@ -34,7 +41,7 @@ export interface LogRowStored {
   readonly records: string;
 }
 
-/** A row of `global_transaction` as a driver gives it. */
+/** A row of `open_transaction` or `global_transaction` as a driver gives it. */
 export interface IndexRowStored {
   readonly gid: string;
   readonly shard: number;
@@ -53,27 +60,16 @@ export interface IndexRowStored {
 export interface LogQueries {
   /** Rows of the gids, by gid and seq, from the primary key. */
   read(gids: readonly Gid[]): CompiledQuery<LogRowStored>;
-  /** Open gids in order: a range of the index that serves `outcome is null`. */
+  /** Open gids in order: a range of the primary key of the open ones. */
   openGids(afterGid: Gid, limit: number): CompiledQuery<{ readonly gid: string }>;
-  /** A page, newest first: a range of the index by name, by attention, or by start. */
+  /**
+   * A page, newest first. Of the finished ones a range of the index by name, by attention, or by
+   * start; the open ones are few, and looked through.
+   */
   search(filter: SearchFilter): CompiledQuery<IndexRowStored>;
-  /** Index rows of the gids, from the primary key. */
+  /** Index rows of the gids, from the primary keys. */
   find(gids: readonly Gid[]): CompiledQuery<IndexRowStored>;
 }
-
-const indexRowColumns = [
-  'gid',
-  'shard',
-  'mode',
-  'name',
-  'outcome',
-  'cause',
-  'attention',
-  'started_at_ms',
-  'deadline_at_ms',
-  'finished_at_ms',
-  'labels',
-] as const satisfies readonly (keyof IndexRowStored)[];
 
 /** The queries in the dialect of the store. */
 export function logQueries(dialect: 'postgres' | 'mysql'): LogQueries {
@@ -89,42 +85,54 @@ export function logQueries(dialect: 'postgres' | 'mysql'): LogQueries {
         .compile(),
     openGids: (afterGid, limit) =>
       db
-        .selectFrom('global_transaction')
+        .selectFrom('open_transaction')
         .select('gid')
-        .where('outcome', 'is', null)
         .where('gid', '>', afterGid)
         .orderBy('gid')
         .limit(limit)
         .compile(),
     search: (filter) => searchQuery(db, dialect, filter),
-    find: (gids) =>
-      db
-        .selectFrom('global_transaction')
-        .select(indexRowColumns)
-        .where('gid', 'in', gids)
-        .compile(),
+    find: (gids) => {
+      const rowsIn = (table: IndexTable) =>
+        db.selectFrom(table).select(indexColumnNames).where('gid', 'in', gids);
+      return rowsIn('open_transaction').unionAll(rowsIn('global_transaction')).compile();
+    },
   };
 }
 
 function searchQuery(db: Kysely<LogTables>, dialect: 'postgres' | 'mysql', filter: SearchFilter) {
-  const { mode, name, outcome, attention, before } = filter;
-  let query = db
-    .selectFrom('global_transaction')
-    .select(indexRowColumns)
+  const page = (rows: RowsOf) =>
+    matching(rows, filter)
+      .orderBy('started_at_ms', 'desc')
+      .orderBy('gid', 'desc')
+      .limit(filter.limit);
+  const open = page(db.selectFrom('open_transaction'));
+  const ended = db.selectFrom('global_transaction');
+  // MySQL has no partial index, so its table keeps the question as a column.
+  const isAsColumn = dialect === 'mysql' && filter.attention === true;
+  const finished = page(isAsColumn ? ended.where('needs_attention', '=', 1) : ended);
+  if (filter.outcome === 'open') return open.compile();
+  if (filter.outcome !== undefined) return finished.compile();
+  return db
+    .selectFrom(open.as('open'))
+    .selectAll()
+    .unionAll(db.selectFrom(finished.as('finished')).selectAll())
     .orderBy('started_at_ms', 'desc')
     .orderBy('gid', 'desc')
-    .limit(filter.limit);
+    .limit(filter.limit)
+    .compile();
+}
+
+type RowsOf = SelectQueryBuilder<LogTables, IndexTable, object>;
+
+/** Index rows for which all conditions of the filter hold; which table is asked is one of them. */
+function matching(rows: RowsOf, filter: SearchFilter) {
+  const { mode, name, outcome, attention, before } = filter;
+  let query = rows.select(indexColumnNames);
   if (mode !== undefined) query = query.where('mode', '=', mode);
   if (name !== undefined) query = query.where('name', '=', name);
-  if (outcome === 'open') query = query.where('outcome', 'is', null);
-  else if (outcome !== undefined) query = query.where('outcome', '=', outcome);
-  if (attention === true) {
-    // MySQL has no partial index, so its table keeps the question as a column.
-    query =
-      dialect === 'mysql'
-        ? query.where('needs_attention', '=', 1)
-        : query.where('attention', 'is not', null);
-  }
+  if (outcome !== undefined && outcome !== 'open') query = query.where('outcome', '=', outcome);
+  if (attention === true) query = query.where('attention', 'is not', null);
   if (before !== undefined) {
     // Not a row comparison: MySQL makes no index range of one.
     query = query
@@ -133,7 +141,7 @@ function searchQuery(db: Kysely<LogTables>, dialect: 'postgres' | 'mysql', filte
         is.or([is('started_at_ms', '<', before.startedAtMs), is('gid', '<', before.gid)]),
       );
   }
-  return query.compile();
+  return query;
 }
 
 function compilingPostgres(): Kysely<LogTables> {

@@ -180,7 +180,13 @@ export function bySlot(rows: readonly LogRow[]): (row: LogRow) => LogRow | undef
   return (row) => found.get(`${row.gid}/${row.seq}`);
 }
 
-/** An index row as the columns of `global_transaction` hold it, in their order. */
+/** The columns of `open_transaction` and of `global_transaction`, in their order. */
+export const indexColumnNames = [
+  ...(['gid', 'shard', 'mode', 'name', 'outcome', 'cause', 'attention'] as const),
+  ...(['started_at_ms', 'deadline_at_ms', 'finished_at_ms', 'labels'] as const),
+] as const;
+
+/** An index row as those columns hold it, in the order of {@link indexColumnNames}. */
 export function indexColumns(index: IndexRow) {
   return [
     index.gid,
@@ -193,10 +199,11 @@ export function indexColumns(index: IndexRow) {
     index.startedAtMs,
     index.deadlineAtMs,
     index.finishedAtMs,
-    JSON.stringify(index.labels),
+    jsonOrNull(index.labels),
   ] as const;
 }
 
-function jsonOrNull(value: object | null): string | null {
+/** As the columns hold an object. */
+export function jsonOrNull(value: object | null): string | null {
   return value === null ? null : JSON.stringify(value);
 }

@@ -57,6 +57,16 @@ function inTransaction<T>(database: Database, work: () => T): T {
   }
 }
 
+const replacing = (table: 'open_transaction' | 'global_transaction') =>
+  `insert into ${table} (gid, shard, mode, name, outcome, cause, attention,
+     started_at_ms, deadline_at_ms, finished_at_ms, labels)
+   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+   on conflict (gid) do update set shard = excluded.shard, mode = excluded.mode,
+     name = excluded.name, outcome = excluded.outcome, cause = excluded.cause,
+     attention = excluded.attention, started_at_ms = excluded.started_at_ms,
+     deadline_at_ms = excluded.deadline_at_ms, finished_at_ms = excluded.finished_at_ms,
+     labels = excluded.labels`;
+
 function appends(database: Database): Pick<SqliteStore, 'append'> {
   const runningTerm = database.prepare(
     'select 1 from coordinator_node where epoch = ? and ended_at_ms is null',
@@ -69,16 +79,18 @@ function appends(database: Database): Pick<SqliteStore, 'append'> {
     `select 1 from transaction_log
      where gid = ? and seq = ? and epoch = ? and at_ms = ? and records = ?`,
   );
-  const upsertIndex = database.prepare(
-    `insert into global_transaction (gid, shard, mode, name, outcome, cause, attention,
-       started_at_ms, deadline_at_ms, finished_at_ms, labels)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     on conflict (gid) do update set shard = excluded.shard, mode = excluded.mode,
-       name = excluded.name, outcome = excluded.outcome, cause = excluded.cause,
-       attention = excluded.attention, started_at_ms = excluded.started_at_ms,
-       deadline_at_ms = excluded.deadline_at_ms, finished_at_ms = excluded.finished_at_ms,
-       labels = excluded.labels`,
-  );
+  const openIndex = database.prepare(replacing('open_transaction'));
+  const finishIndex = database.prepare(replacing('global_transaction'));
+  const closeIndex = database.prepare('delete from open_transaction where gid = ?');
+
+  function writeIndex(index: readonly SqliteValue[]): void {
+    const [gid = null, , , , outcome = null] = index;
+    if (outcome === null) openIndex.run(...index);
+    else {
+      finishIndex.run(...index);
+      closeIndex.run(gid);
+    }
+  }
 
   /** An equal row came with its index row, which may have been replaced by a newer one since. */
   function appendOne(row: readonly SqliteValue[], index: readonly SqliteValue[]): 'a' | 'c' {
@@ -86,7 +98,7 @@ function appends(database: Database): Pick<SqliteStore, 'append'> {
       const [gid = null, seq = null, , ...compared] = row;
       return equalRow.get(gid, seq, ...compared) === undefined ? 'c' : 'a';
     }
-    if (index.length > 0) upsertIndex.run(...index);
+    if (index.length > 0) writeIndex(index);
     return 'a';
   }
 
@@ -148,14 +160,13 @@ function queries(database: Database): Queries {
     `select gid, seq, shard, epoch, at_ms as atMs, records from transaction_log
      where gid in (select value from json_each(?)) order by gid, seq`,
   );
-  // Uses global_transaction_open.
   const openAfter = database.prepare(
-    `select gid from global_transaction
-     where outcome is null and gid > ? order by gid limit ?`,
+    'select gid from open_transaction where gid > ? order by gid limit ?',
   );
   const indexOfGids = database.prepare(
-    `select ${indexColumns} from global_transaction
-     where gid in (select value from json_each(?))`,
+    `select ${indexColumns} from open_transaction where gid in (select value from json_each(?1))
+     union all
+     select ${indexColumns} from global_transaction where gid in (select value from json_each(?1))`,
   );
   // Rows of our own tables have the shape of their columns: this is the parse boundary.
   return {
@@ -164,19 +175,29 @@ function queries(database: Database): Queries {
       openAfter.all(afterGid, limit).map((row) => String(row['gid'])),
     find: (gids) => indexOfGids.all(JSON.stringify(gids)) as unknown as readonly StoredIndexRow[],
     search(filter) {
-      const { where, values } = searchCondition(filter);
-      const rows = database
-        .prepare(
-          `select ${indexColumns} from global_transaction ${where}
-           order by started_at_ms desc, gid desc limit ?`,
-        )
-        .all(...values, filter.limit);
-      return rows as unknown as readonly StoredIndexRow[];
+      const { sql, values } = searchStatement(filter);
+      return database.prepare(sql).all(...values) as unknown as readonly StoredIndexRow[];
     },
   };
 }
 
-/** In the order of global_transaction_newest, or of the narrower index that a condition allows. */
+/**
+ * Open ones are few, and looked through. Finished ones come in the order of global_transaction_newest,
+ * or of the narrower index that a condition allows.
+ */
+function searchStatement(filter: SearchFilter) {
+  const { where, values } = searchCondition(filter);
+  const page = (rows: string) =>
+    `select * from (${rows} order by startedAtMs desc, gid desc limit ?)`;
+  const pageOf = (table: string) => page(`select ${indexColumns} from ${table} ${where}`);
+  const [open, finished] = [pageOf('open_transaction'), pageOf('global_transaction')];
+  const each = [...values, filter.limit];
+  if (filter.outcome === 'open') return { sql: open, values: each };
+  if (filter.outcome !== undefined) return { sql: finished, values: each };
+  const both = `select * from (${open} union all ${finished})`;
+  return { sql: page(both), values: [...each, ...each, filter.limit] };
+}
+
 function searchCondition(filter: SearchFilter) {
   const conditions: string[] = [];
   const values: SqliteValue[] = [];
@@ -186,8 +207,9 @@ function searchCondition(filter: SearchFilter) {
   };
   if (filter.mode !== undefined) add('mode = ?', filter.mode);
   if (filter.name !== undefined) add('name = ?', filter.name);
-  if (filter.outcome === 'open') add('outcome is null');
-  else if (filter.outcome !== undefined) add('outcome = ?', filter.outcome);
+  if (filter.outcome !== undefined && filter.outcome !== 'open') {
+    add('outcome = ?', filter.outcome);
+  }
   if (filter.attention === true) add('attention is not null');
   if (filter.before !== undefined) {
     add('(started_at_ms, gid) < (?, ?)', filter.before.startedAtMs, filter.before.gid);

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Attention, Cause } from '../../client-sdk/protocol/index.ts';
 import type { IndexRow, SearchFilter, TransactionLog } from '../../server/log/log.ts';
-import { beginning, gidsOf, indexRow, logRow, startMs } from '../support/log-rows.ts';
+import { beginning, following, gidsOf, indexRow, logRow, startMs } from '../support/log-rows.ts';
 import type { OpenStore } from './log.ts';
 
 const attention: Attention = {
@@ -117,6 +117,49 @@ function upserts(store: () => OpenStore): void {
     await log.append(term, [{ row: logRow(term, 'g', 3), index: indexRow('g') }]);
     expect(await gidsFound(log, { attention: true })).toEqual([]);
     expect(await log.find(['g'])).toEqual([indexRow('g')]);
+  });
+
+  it('takes begin, change, end and lost slots in one batch', async () => {
+    const { log, term } = store();
+    const ended = { outcome: 'committed', finishedAtMs: startMs + 1 } as const;
+    await log.append(
+      term,
+      ['change', 'end', 'lost'].map((gid) => beginning(term, gid)),
+    );
+    const lost = logRow(term, 'lost', 1, { records: '[]' });
+    const answers = await log.append(term, [
+      beginning(term, 'begin'),
+      { row: logRow(term, 'change', 2), index: indexRow('change', { attention }) },
+      { row: logRow(term, 'end', 2), index: indexRow('end', ended) },
+      { row: lost, index: indexRow('lost', ended) },
+      { row: logRow(term, 'at-once', 1), index: indexRow('at-once', ended) },
+      following(term, 'none', 1),
+    ]);
+    const [, , , answerOfLost] = answers;
+    expect(answerOfLost).toBe('conflict');
+    expect(answers.filter((answer) => answer === 'appended')).toHaveLength(5);
+    expect(await log.openGids('', 10)).toEqual(['begin', 'change', 'lost']);
+    expect(await gidsFound(log, {})).toEqual(['lost', 'end', 'change', 'begin', 'at-once']);
+    expect(await gidsFound(log, { outcome: 'committed' })).toEqual(['end', 'at-once']);
+    expect(await log.find(['lost'])).toEqual([indexRow('lost')]);
+    expect(await log.find(['change'])).toEqual([indexRow('change', { attention })]);
+    expect(await log.find(['end', 'at-once'])).toHaveLength(2);
+  });
+
+  it('shows what has ended once, though its end is written again', async () => {
+    const { log, term } = store();
+    const ended = { outcome: 'rolledBack', finishedAtMs: startMs + 1 } as const;
+    await log.append(term, [beginning(term, 'g'), beginning(term, 'h')]);
+    const ends = ['g', 'h'].map((gid) => ({
+      row: logRow(term, gid, 2),
+      index: indexRow(gid, ended),
+    }));
+    await log.append(term, ends);
+    const again = indexRow('g', { ...ended, name: 'again' });
+    await log.append(term, [{ row: logRow(term, 'g', 3), index: again }]);
+    expect(await log.openGids('', 10)).toEqual([]);
+    expect(await log.search({ limit: 5 })).toEqual([indexRow('h', ended), again]);
+    expect(await log.find(['g', 'h'])).toHaveLength(2);
   });
 
   it('replaces every field of the index row', async () => {

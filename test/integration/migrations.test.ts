@@ -16,6 +16,7 @@ import {
   splitStatements,
 } from '../../migrations/runner.ts';
 import { openLog } from '../../server/log/index.ts';
+import type { IndexRow } from '../../server/log/log.ts';
 import { type LogTarget, parseLogUrl } from '../../server/log/log-url.ts';
 import {
   migrateLog,
@@ -24,7 +25,7 @@ import {
   withExecutor,
 } from '../../server/log/schema.ts';
 import { describeOn } from '../support/databases.ts';
-import { beginning, startMs } from '../support/log-rows.ts';
+import { beginning, indexRow, logRow, startMs } from '../support/log-rows.ts';
 
 const program = fileURLToPath(new URL('../support/migrate-child.ts', import.meta.url));
 
@@ -44,6 +45,25 @@ function byHand(url: string, ...statements: readonly string[]): Promise<readonly
 }
 
 const coordinator = (url: string) => loadMigrations('coordinator', storedTarget(url).kind);
+
+const names = ['0001_log', '0002_open_transaction'];
+
+/** The schema as it was after its first migrations. */
+async function applyFirst(url: string, count: number): Promise<void> {
+  if (count === 0) return;
+  const known = await coordinator(url);
+  const first = { ...known, migrations: known.migrations.slice(0, count) };
+  await withExecutor(storedTarget(url), (executor) => migrate(executor, first));
+}
+
+/** As the servers before 0002 wrote it. */
+function insertionOf(index: IndexRow): string {
+  const outcome = index.outcome === null ? 'null' : `'${index.outcome}'`;
+  return `insert into global_transaction (gid, shard, mode, name, outcome, cause, attention,
+      started_at_ms, deadline_at_ms, finished_at_ms, labels)
+    values ('${index.gid}', ${index.shard}, '${index.mode}', '${index.name}', ${outcome}, null, null,
+      ${index.startedAtMs}, ${index.deadlineAtMs}, null, '{}')`;
+}
 
 async function expectUsable(url: string): Promise<void> {
   const log = await openLog(url, { migrate: false });
@@ -66,7 +86,7 @@ const future = (isBreaking: 0 | 1) =>
 function migrations(newUrl: () => Promise<string>): void {
   it('migrates an empty database once', async () => {
     const url = await newUrl();
-    expect(await migrateLog(url)).toEqual(['0001_log']);
+    expect(await migrateLog(url)).toEqual(names);
     expect(await migrateLog(url)).toEqual([]);
     await expectUsable(url);
     expect(await migrateLog(url)).toEqual([]);
@@ -78,7 +98,7 @@ function migrations(newUrl: () => Promise<string>): void {
     if (storedTarget(url).kind === 'sqlite') await byHand(url, 'create table other (id int)');
     await expect(requireLogSchema(url)).rejects.toMatchObject({
       code: 'SCHEMA_MISSING',
-      detail: 'Not applied yet: 0001_log.',
+      detail: `Not applied yet: ${names.join(', ')}.`,
     });
     await expect(byHand(url, 'select * from settle_schema')).rejects.toThrow();
   });
@@ -87,27 +107,59 @@ function migrations(newUrl: () => Promise<string>): void {
     const url = await newUrl();
     const children = Array.from({ length: 4 }, () => start(url));
     const applied = await Promise.all(children.map((child) => text(child.stdout)));
-    expect(applied.toSorted()).toEqual(['["0001_log"]', '[]', '[]', '[]']);
+    expect(applied.toSorted()).toEqual([JSON.stringify(names), '[]', '[]', '[]']);
     await expectUsable(url);
   });
 
   it('is done once by eight runners in one process', async () => {
     const url = await newUrl();
     const applied = await Promise.all(Array.from({ length: 8 }, () => migrateLog(url)));
-    expect(applied.flat()).toEqual(['0001_log']);
+    expect(applied.flat()).toEqual(names);
   });
 
   it('goes on where a dead runner stopped, after any statement', async () => {
-    const statements = splitStatements(
-      (await coordinator(await newUrl())).migrations[0]?.text ?? '',
-    );
-    expect(statements.length).toBeGreaterThanOrEqual(4);
-    for (let count = 1; count <= statements.length; count += 1) {
-      const url = await newUrl();
-      await byHand(url, ...statements.slice(0, count));
-      expect(await migrateLog(url)).toEqual(['0001_log']);
-      await requireLogSchema(url);
+    const { migrations } = await coordinator(await newUrl());
+    for (const [before, migration] of migrations.entries()) {
+      const statements = splitStatements(migration.text);
+      expect(statements.length).toBeGreaterThanOrEqual(4);
+      for (let count = 1; count <= statements.length; count += 1) {
+        const url = await newUrl();
+        await applyFirst(url, before);
+        await byHand(url, ...statements.slice(0, count));
+        expect(await migrateLog(url)).toEqual(names.slice(before));
+        await requireLogSchema(url);
+      }
     }
+  });
+
+  it('moves what is open into a table of its own, and ends the term of an old server', async () => {
+    const url = await newUrl();
+    await applyFirst(url, 1);
+    const index = { ended: indexRow('ended', { outcome: 'committed' }), open: indexRow('open') };
+    await byHand(
+      url,
+      `insert into coordinator_node (epoch, node, address, started_at_ms, heartbeat_at_ms)
+       values (7, 'old', '127.0.0.1:7400', 1, 1)`,
+      ...Object.values(index).map(insertionOf),
+    );
+    // A runner may die after any of its statements, so all of them but the last run twice.
+    const { migrations } = await coordinator(url);
+    await byHand(url, ...splitStatements(migrations[1]?.text ?? '').slice(0, -1));
+    expect(await migrateLog(url)).toEqual(names.slice(1));
+    const log = await openLog(url, { migrate: false });
+    onTestFinished(() => log.close());
+    const old = { node: 'old', epoch: 7 };
+    expect(await log.append(old, [beginning(old, 'late')])).toEqual(['fenced']);
+    expect(await log.openGids('', 10)).toEqual(['open']);
+    expect(await log.find(['ended'])).toEqual([index.ended]);
+    expect(await log.find(['open'])).toEqual([index.open]);
+    expect(await log.search({ limit: 10 })).toEqual([index.open, index.ended]);
+    const term = await log.takeOver('new', '127.0.0.1:7401', startMs);
+    const end = indexRow('open', { outcome: 'rolledBack', finishedAtMs: startMs + 1 });
+    expect(await log.append(term, [{ row: logRow(term, 'open', 2), index: end }])).toEqual([
+      'appended',
+    ]);
+    expect(await log.search({ limit: 10 })).toEqual([end, index.ended]);
   });
 
   it('waits for a runner that is at work, and takes over when that is killed', async () => {
@@ -116,7 +168,7 @@ function migrations(newUrl: () => Promise<string>): void {
     await once(child.stdout, 'data');
     const waiting = migrateLog(url);
     child.kill('SIGKILL');
-    expect(await waiting).toEqual(['0001_log']);
+    expect(await waiting).toEqual(names);
     await expectUsable(url);
   });
 
@@ -139,7 +191,7 @@ function migrations(newUrl: () => Promise<string>): void {
     const known = await coordinator(url);
     await migrateLog(url);
     const added = (sql: string): MigrationSet => {
-      const next = { number: 2, name: '0002_added', isBreaking: false, text: sql };
+      const next = { number: names.length + 1, name: '0099_added', isBreaking: false, text: sql };
       return { ...known, migrations: [...known.migrations, next] };
     };
     const apply = (set: MigrationSet) => withExecutor(target, (each) => migrate(each, set));
@@ -147,9 +199,9 @@ function migrations(newUrl: () => Promise<string>): void {
       apply(added('create table added (id int);\nselect * from nowhere;')),
     ).rejects.toThrow();
     const state = await withExecutor(target, (each) => schemaState(each, added('')));
-    expect(state).toEqual({ kind: 'missing', names: ['0002_added'] });
+    expect(state).toEqual({ kind: 'missing', names: ['0099_added'] });
     expect(await apply(added('create table if not exists added (id int);'))).toEqual([
-      '0002_added',
+      '0099_added',
     ]);
     expect(await migrateLog(url)).toEqual([]);
   });
@@ -169,7 +221,7 @@ function migrations(newUrl: () => Promise<string>): void {
     expect(await apply()).toEqual(['0001_barrier']);
     expect(await apply()).toEqual([]);
     await expect(requireLogSchema(url)).rejects.toMatchObject({ code: 'SCHEMA_MISSING' });
-    expect(await migrateLog(url)).toEqual(['0001_log']);
+    expect(await migrateLog(url)).toEqual(names);
     await byHand(
       url,
       `insert into settle_barrier (gid, branch_id, operation, state, result, created_at_ms)

@@ -101,7 +101,7 @@ async function onLog<T>(url: string, work: (client: pg.Client) => Promise<T>): P
 export function countOpen(logUrl: string): Promise<number> {
   return onLog(logUrl, async (client) => {
     const { rows } = await client.query<{ readonly count: string }>(
-      'select count(*) from global_transaction where outcome is null',
+      'select count(*) from open_transaction',
     );
     return Number(rows[0]?.count);
   });
@@ -114,7 +114,9 @@ export function readLog(logUrl: string): Promise<Pick<Evidence, 'rows' | 'index'
     const rows = await client.query<LogRowStored>(
       'select * from transaction_log order by gid, seq',
     );
-    const index = await client.query<IndexRowStored>('select * from global_transaction');
+    const index = await client.query<IndexRowStored>(
+      'select * from open_transaction union all select * from global_transaction',
+    );
     const terms = await client.query<{ readonly epoch: string; readonly is_over: boolean }>(
       `select epoch, ended_at_ms is not null as is_over from coordinator_node order by epoch`,
     );
