@@ -19,7 +19,6 @@ import {
   type Gid,
   isGid,
   type ListRequest,
-  limits,
   type RegisterRequest,
   type ServerMessage,
   type SubmitRequest,
@@ -28,7 +27,6 @@ import {
 import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import type { ChannelLimits } from './channel-limits.ts';
 import {
-  bytesOf,
   type Fields,
   type Hello,
   type Incoming,
@@ -38,6 +36,7 @@ import {
   parseHello,
 } from './channel-messages.ts';
 import { FrameBatcher } from './frame-batcher.ts';
+import { bytesOf } from './json-size.ts';
 import { type ProblemExtras, problemOf } from './problem.ts';
 import type { Validators } from './schemas.ts';
 
@@ -162,13 +161,10 @@ export class ChannelConnection {
         else if (isTooLong) this.#refuseLong(message.id);
         else this.#request(message.id, message.verb, message.body);
         return;
-      case 'answer': {
+      case 'answer':
         if (this.#attached === null) return this.refuse('the first message must be hello');
-        const isSmall = frameBytes <= limits.payloadBytesMax;
-        const answer = parseAnswer(message.answer, isSmall, this.#ports.limits);
-        this.#attached.answered(message.id, answer);
+        this.#attached.answered(message.id, parseAnswer(message.answer, this.#ports.limits));
         return;
-      }
       default:
         message satisfies never;
     }
@@ -198,15 +194,14 @@ export class ChannelConnection {
     }
     if (!isVerb(verb)) return this.#problem(id, 'INVALID_REQUEST', 'verb: is not a known verb');
     const fault = validators[verb](body);
-    const gid = gidOf(body);
-    if (fault !== null) return this.#problem(id, fault.code, fault.detail, { gid });
+    if (fault !== null) return this.#problem(id, fault.code, fault.detail, { gid: gidOf(body) });
     this.#unanswered += 1;
     this.#ask(verb, body, (answer) => {
       this.#unanswered -= 1;
       if (answer.ok) this.#frames.push({ kind: 'reply', id, body: answer.body });
       else {
         const { code, detail, retryAfterMs: laterMs } = answer;
-        this.#problem(id, code, detail, { gid, retryAfterMs: laterMs });
+        this.#problem(id, code, detail, { gid: gidOf(body), retryAfterMs: laterMs });
       }
     });
   }

@@ -11,7 +11,7 @@ import {
   limits,
 } from '../../client-sdk/protocol/index.ts';
 import type { ChannelLimits } from './channel-limits.ts';
-import { isShallow } from './schemas.ts';
+import { fitsBytes, isShallow } from './json-size.ts';
 
 /** A message as it came, kind and id checked. */
 export type Incoming =
@@ -106,15 +106,14 @@ export function isVerb(verb: unknown): verb is ChannelVerb {
 
 /**
  * The answer of a participant, in bounds: texts cut, waits capped. What is no answer, or too large,
- * is `unknown`: the operation may have happened. `isSmall`: the whole frame is shorter than a
- * payload may be, so that its parts need not be measured.
+ * is `unknown`: the operation may have happened.
  */
-export function parseAnswer(value: unknown, isSmall: boolean, bounds: ChannelLimits): CallAnswer {
+export function parseAnswer(value: unknown, bounds: ChannelLimits): CallAnswer {
   if (!isObject(value)) return unknownAnswer('the answer is not an object');
   const { outcome } = value;
   switch (outcome) {
     case 'done':
-      return doneAnswer(value['result'] ?? null, isSmall);
+      return doneAnswer(value['result'] ?? null);
     case 'refused':
       return { outcome, error: textOf(value['error'], 'refused without a reason') };
     case 'ongoing':
@@ -129,19 +128,18 @@ export function parseAnswer(value: unknown, isSmall: boolean, bounds: ChannelLim
   }
 }
 
-function doneAnswer(result: unknown, isSmall: boolean): CallAnswer {
+/** What every confirm, cancel and undo answers. */
+const doneWithNothing: CallAnswer = { outcome: 'done', result: null };
+
+function doneAnswer(result: unknown): CallAnswer {
+  if (result === null) return doneWithNothing;
   if (!isShallow(result, limits.jsonDepthMax)) {
     return unknownAnswer(`the result nests deeper than ${limits.jsonDepthMax}`);
   }
-  if (!isSmall && bytesOf(result) > limits.payloadBytesMax) {
+  if (!fitsBytes(result, limits.payloadBytesMax)) {
     return unknownAnswer(`the result is larger than ${limits.payloadBytesMax} bytes of JSON`);
   }
   return { outcome: 'done', result: result as Json };
-}
-
-/** Bytes of a value as JSON. */
-export function bytesOf(value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value) ?? '');
 }
 
 function unknownAnswer(error: string): CallAnswer {

@@ -6,6 +6,7 @@
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';
+import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
 import { schemas } from './shapes.ts';
 
 /** Why a body is refused: a code of the table and a sentence that names the place. */
@@ -61,16 +62,6 @@ export function createValidators(): Validators {
     get: compile('get'),
     list: compile('list'),
   };
-}
-
-/** True when the value nests at most `max` deep: a plain value is 0 deep, `[]` is 1, `[[]]` is 2. */
-export function isShallow(value: unknown, max: number): boolean {
-  if (value === null || typeof value !== 'object') return true;
-  if (max === 0) return false;
-  for (const inner of Object.values(value)) {
-    if (!isShallow(inner, max - 1)) return false;
-  }
-  return true;
 }
 
 function depthFault(body: unknown): Fault | null {
@@ -176,22 +167,20 @@ interface Shaped {
 }
 
 function contentFault(body: unknown): Fault | null {
-  const shaped = body as Shaped;
-  for (const [i, branch] of (shaped.branches ?? []).entries()) {
-    const fault =
-      urlFault(branch.participant.url, `branches[${i}].participant.url`) ??
-      bytesFault(branch.payload, `branches[${i}].payload`);
+  const { branches = [], steps = [], input } = body as Shaped;
+  for (const [i, { participant, payload }] of branches.entries()) {
+    const fault = urlFault(participant.url, `branches[${i}]`) ?? bytesFault(payload, i);
     if (fault !== null) return fault;
   }
-  for (const [i, step] of (shaped.steps ?? []).entries()) {
-    const fault = urlFault(step.participant.url, `steps[${i}].participant.url`);
+  for (const [i, { participant }] of steps.entries()) {
+    const fault = urlFault(participant.url, `steps[${i}]`);
     if (fault !== null) return fault;
   }
-  return bytesFault(shaped.input, 'input');
+  return bytesFault(input, null);
 }
 
 /** `/{operation}` is put at the end, so query and fragment have no place; credentials would leak. */
-function urlFault(url: string | undefined, place: string): Fault | null {
+function urlFault(url: string | undefined, owner: string): Fault | null {
   if (url === undefined) return null;
   const parsed = URL.parse(url);
   const isPlain =
@@ -201,14 +190,14 @@ function urlFault(url: string | undefined, place: string): Fault | null {
     parsed.password === '' &&
     !/[?#\s]/.test(url);
   if (isPlain) return null;
-  const detail = `${place}: must be an http or https address without user, query or fragment`;
+  const detail = `${owner}.participant.url: must be an http or https address without user, query or fragment`;
   return { code: 'INVALID_REQUEST', detail };
 }
 
-function bytesFault(payload: unknown, place: string): Fault | null {
-  if (payload === undefined) return null;
-  const bytes = Buffer.byteLength(JSON.stringify(payload));
-  if (bytes <= limits.payloadBytesMax) return null;
+function bytesFault(payload: unknown, branch: number | null): Fault | null {
+  if (payload === undefined || fitsBytes(payload, limits.payloadBytesMax)) return null;
+  const place = branch === null ? 'input' : `branches[${branch}].payload`;
+  const bytes = bytesOf(payload);
   const detail = `${place}: is ${bytes} bytes of JSON, more than ${limits.payloadBytesMax}`;
   return { code: 'LIMIT_EXCEEDED', detail };
 }

@@ -5,6 +5,7 @@
  * has all its places taken.
  */
 import type { Call, ServerMessage } from '../../client-sdk/protocol/index.ts';
+import type { Slots } from '../runtime/slots.ts';
 import type { Due } from './deadlines.ts';
 import type { Answered } from './later.ts';
 
@@ -20,8 +21,9 @@ export interface ChannelConnection {
 }
 
 /** One call under way. `late`: it was answered by its time-out and still holds its place. */
-export interface PendingCall extends Due {
-  readonly id: number;
+export interface PendingCall extends Due<PendingCall> {
+  /** Its number on the connection that was asked; 0 before. */
+  id: number;
   readonly call: Call;
   readonly method: string;
   readonly service: Service;
@@ -39,7 +41,7 @@ export interface Member {
   methods: ReadonlySet<string>;
   callsMax: number;
   /** Asked and not answered, late ones included: all of these hold a place. */
-  readonly pending: Map<number, PendingCall>;
+  readonly pending: Slots<PendingCall>;
 }
 
 /** What a change of offers brought about. */

@@ -13,6 +13,7 @@
  */
 import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { Slots } from '../runtime/slots.ts';
 import {
   type ChannelConnection,
   type Member,
@@ -78,7 +79,6 @@ class Channels implements ChannelTransport {
   readonly #later: Later;
   readonly #limits: ChannelTransportLimits;
   readonly #offered: (service: string) => void;
-  #lastId = 0;
   /** Inside `call`: an answer that comes already is kept for the end of the tick. */
   #isCalling = false;
   #isClosed = false;
@@ -108,9 +108,7 @@ class Channels implements ChannelTransport {
       const error = `OVERLOADED: ${service.queued} calls wait for service '${name}' already`;
       return this.#later.deliver(answered, notAsked(error, retrySoonMs));
     }
-    this.#lastId += 1;
-    const id = this.#lastId;
-    const pending = newPending({ id, call, method, service, answered, timeoutMs });
+    const pending = newPending({ call, method, service, answered, timeoutMs });
     this.#deadlines.add(pending, timeoutMs);
     if (member === null) return service.enqueue(pending);
     this.#isCalling = true;
@@ -126,7 +124,7 @@ class Channels implements ChannelTransport {
       service,
       methods: new Set(),
       callsMax,
-      pending: new Map(),
+      pending: new Slots<PendingCall>(),
     };
     service.members.add(member);
     this.#change(member, connection.methods, callsMax);
@@ -170,13 +168,13 @@ class Channels implements ChannelTransport {
   #ask(pending: PendingCall, member: Member): void {
     pending.state = 'asked';
     pending.member = member;
-    member.pending.set(pending.id, pending);
+    pending.id = member.pending.add(pending);
     member.connection.send({ kind: 'call', id: pending.id, call: pending.call });
   }
 
   #answered(member: Member, id: number, answer: CallAnswer): void {
     const pending = member.pending.get(id);
-    if (pending === undefined) return;
+    if (pending === null) return;
     this.#end(pending, answer);
     this.#fill(member);
   }
@@ -255,7 +253,7 @@ class Channels implements ChannelTransport {
     if (service.members.size === 0) this.#services.delete(service.name);
     // Routes first, answers last: who is answered may call again at once.
     const error = `${why}; the operation may have happened`;
-    for (const pending of [...member.pending.values()]) {
+    for (const pending of member.pending.items()) {
       this.#end(pending, { outcome: 'unknown', error });
     }
     const { name, members } = service;
@@ -267,11 +265,21 @@ class Channels implements ChannelTransport {
 }
 
 function newPending(
-  asked: Pick<PendingCall, 'id' | 'call' | 'method' | 'service' | 'answered' | 'timeoutMs'>,
+  asked: Pick<PendingCall, 'call' | 'method' | 'service' | 'answered' | 'timeoutMs'>,
 ): PendingCall {
-  const { id, call, method, service, answered, timeoutMs } = asked;
-  const state = 'queued';
-  return { id, call, method, service, answered, timeoutMs, state, member: null, dueTick: 0 };
+  const { call, method, service, answered, timeoutMs } = asked;
+  const due = { dueTick: 0, chain: null, before: null, after: null };
+  return {
+    id: 0,
+    call,
+    method,
+    service,
+    answered,
+    timeoutMs,
+    state: 'queued',
+    member: null,
+    ...due,
+  };
 }
 
 const stopping = 'STOPPING: the coordinator is stopping';

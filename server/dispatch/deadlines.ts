@@ -4,11 +4,12 @@
  * time-outs are. The timer is armed only while something waits.
  * Time is the monotonic one: a wall clock that jumps neither ends calls early nor keeps them for ever.
  */
+import { Chain, type Linked } from '../runtime/chain.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { deadlineLimits } from './limits.ts';
 
-/** What can be due. Only {@link Deadlines} touches the field. */
-export interface Due {
+/** What can be due. Only {@link Deadlines} touches its fields. */
+export interface Due<Self> extends Linked<Self> {
   /** Tick at which it is due; 0 while it waits for nothing. */
   dueTick: number;
 }
@@ -16,10 +17,10 @@ export interface Due {
 const { tickMs } = deadlineLimits;
 
 /** The time-outs of everything that one transport has under way. */
-export class Deadlines<T extends Due> {
+export class Deadlines<T extends Due<T>> {
   readonly #clock: Clock;
   readonly #expired: (item: T) => void;
-  readonly #slots = new Map<number, Set<T>>();
+  readonly #slots = new Map<number, Chain<T>>();
   /** The last tick whose slot was emptied. */
   #tick = 0;
   #disarm: (() => void) | null = null;
@@ -38,16 +39,20 @@ export class Deadlines<T extends Due> {
       this.#arm();
     }
     item.dueTick = Math.max(this.#tick + 1, Math.ceil((nowMs + timeoutMs) / tickMs));
-    const slot = this.#slots.get(item.dueTick);
-    if (slot === undefined) this.#slots.set(item.dueTick, new Set<T>().add(item));
-    else slot.add(item);
+    let slot = this.#slots.get(item.dueTick);
+    if (slot === undefined) {
+      slot = new Chain<T>();
+      this.#slots.set(item.dueTick, slot);
+    }
+    slot.add(item);
   }
 
   /** Stops its time. Safe to repeat. */
   delete(item: T): void {
-    const slot = this.#slots.get(item.dueTick);
-    if (slot?.delete(item) === true && slot.size === 0) this.#slots.delete(item.dueTick);
+    const { dueTick, chain } = item;
     item.dueTick = 0;
+    chain?.delete(item);
+    if (this.#slots.get(dueTick)?.size === 0) this.#slots.delete(dueTick);
   }
 
   /** Forgets everything; nothing is called back. */
@@ -75,11 +80,8 @@ export class Deadlines<T extends Due> {
   #empty(): void {
     const slot = this.#slots.get(this.#tick);
     if (slot === undefined) return;
-    this.#slots.delete(this.#tick);
-    for (const item of slot) {
-      // Removed by hand while its neighbours expired: the slot is out of the map by then.
-      if (item.dueTick !== this.#tick) continue;
-      item.dueTick = 0;
+    for (let item = slot.first; item !== null; item = slot.first) {
+      this.delete(item);
       this.#expired(item);
     }
   }

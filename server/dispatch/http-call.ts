@@ -31,9 +31,12 @@ export interface HttpCallOwner {
 }
 
 /** A call from its being taken to undici's letting go of it. */
-export class HttpCall implements Due, Dispatcher.DispatchHandler {
+export class HttpCall implements Due<HttpCall>, Dispatcher.DispatchHandler {
   readonly asking: HttpAsking;
   dueTick = 0;
+  chain: Due<HttpCall>['chain'] = null;
+  before: HttpCall | null = null;
+  after: HttpCall | null = null;
   readonly #owner: HttpCallOwner;
   #controller: Dispatcher.DispatchController | null = null;
   #status = 0;

@@ -8,13 +8,13 @@ import type { EngineStats, Refusal } from './coordinator.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { checkTargets } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
-import type { Mailbox } from './mailbox.ts';
+import type { Registry } from './registry.ts';
 
 /** What admission looks at. */
 export interface AdmissionPorts {
   readonly state: () => EngineStats['state'];
-  readonly mailboxes: ReadonlyMap<Gid, Mailbox>;
-  readonly commit: () => GroupCommit | null;
+  readonly mailboxes: Registry['mailboxes'];
+  readonly commit: () => Pick<GroupCommit<unknown>, 'pendingRows' | 'oldestPendingMs'> | null;
   readonly transports: readonly Transport[];
   readonly options: EngineOptions;
 }

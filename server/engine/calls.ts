@@ -89,19 +89,22 @@ export function createCalls(ports: CallsPorts): Calls {
   function sync(mailbox: Mailbox): void {
     const { tx, calls } = mailbox;
     const owed = tx === null ? [] : outstanding(tx);
-    if (calls.size > 0) {
-      const keys = new Set(owed.map((effect) => effect.key));
-      for (const [key, call] of calls) {
-        if (keys.has(key)) continue;
-        calls.delete(key);
-        stopWaiting(call);
-      }
-    }
+    if (calls.size > 0) dropPaid(calls, owed);
     for (const effect of owed) {
       if (calls.has(effect.key)) continue;
       const call = newCall(effect, clock.monotonicMs());
       calls.set(effect.key, call);
       start(mailbox, call);
+    }
+  }
+
+  /** Forgets the calls whose effects are owed no more. */
+  function dropPaid(calls: Map<string, CallState>, owed: readonly Effect[]): void {
+    const keys = owed.length === 0 ? null : new Set(owed.map((effect) => effect.key));
+    for (const [key, call] of calls) {
+      if (keys?.has(key) === true) continue;
+      calls.delete(key);
+      stopWaiting(call);
     }
   }
 

@@ -16,7 +16,14 @@ import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import { createListing } from './listing.ts';
 import { createLoader } from './loader.ts';
-import { createPost, type Mailbox, notify, type Post } from './mailbox.ts';
+import {
+  createPost,
+  type Mailbox,
+  type MailRow,
+  notify,
+  type Post,
+  rowDeparted,
+} from './mailbox.ts';
 import { createRegistry } from './registry.ts';
 import { createRequests } from './requests.ts';
 import { createTally } from './tally.ts';
@@ -47,7 +54,7 @@ export interface Engine extends Coordinator {
 interface Life {
   state: EngineStats['state'];
   term: Term;
-  commit: GroupCommit | null;
+  commit: GroupCommit<MailRow> | null;
   post: Post | null;
 }
 
@@ -64,7 +71,7 @@ export function createEngine(ports: EnginePorts): Engine {
   const happen = (mailbox: Mailbox, body: Happening) => {
     if (isStopped()) return;
     const event: TxEvent = { ...body, ...stamp() };
-    post().take(mailbox, { kind: 'event', event, replied: () => {} });
+    post().take(mailbox, { kind: 'event', event, replied: nobodyListens });
   };
 
   const timers = createTimers(clock);
@@ -113,7 +120,15 @@ export function createEngine(ports: EnginePorts): Engine {
   async function start(node: string, address: string): Promise<Term> {
     const term = await log.takeOver(node, address, clock.nowMs());
     life.term = term;
-    life.commit = createGroupCommit({ clock, random, log, term, onFenced: fenced });
+    life.commit = createGroupCommit<MailRow>({
+      clock,
+      random,
+      log,
+      term,
+      departed: rowDeparted,
+      settled: (row, answer) => post().settled(row, answer),
+      onFenced: fenced,
+    });
     life.post = createPost({
       commit: life.commit,
       clock,
@@ -155,7 +170,7 @@ export function createEngine(ports: EnginePorts): Engine {
     return new Promise((resolve) => {
       drain(clock.monotonicMs() + graceMs, () => {
         // Who still waits for an end hears where it is now.
-        for (const mailbox of [...mailboxes.values()]) notify(mailbox, 'last');
+        for (const mailbox of mailboxes.values()) notify(mailbox, 'last');
         if (life.state === 'stopping') life.state = 'stopped';
         life.commit?.halt();
         timers.clear();
@@ -198,3 +213,6 @@ export function createEngine(ports: EnginePorts): Engine {
     participantReady: calls.wake,
   };
 }
+
+/** Timers and participants' results hear nothing. */
+function nobodyListens(): void {}

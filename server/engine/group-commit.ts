@@ -1,17 +1,25 @@
 /**
  * Group commit: rows of many gids share one durable write. No flush timer for urgent rows: the next
  * commit starts at the end of the tick in which a slot is free and something urgent waits; lazy rows
- * ride along. Invariants: a gid has at most one row in flight (its mailbox sees to that), and a row
+ * ride along, and when they have waited long enough they get their share of the next commit, however
+ * much is urgent. Invariants: a gid has at most one row in flight (its mailbox sees to that), and a row
  * whose fate is unknown is sent again to the same slot until it is known.
  */
 import { backoffMs } from '../core/backoff.ts';
 import type { Append, AppendAnswer, IndexRow, Term, TransactionLog } from '../log/log.ts';
+import { Chain, type Linked } from '../runtime/chain.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import { engineLimits } from './limits.ts';
 
+/**
+ * `waited`: lazy, but an answer waits for it, so an idle log writes it at once. `patient`: lazy, and
+ * more records of its gid will come soon, which may share the row.
+ */
+export type RowUrgency = 'urgent' | 'waited' | 'lazy' | 'patient';
+
 /** A row that waits for its commit; more records may join it until it departs. */
-export interface PendingRow {
+export interface PendingRow<Self> extends Linked<Self> {
   readonly gid: string;
   readonly seq: number;
   readonly shard: number;
@@ -19,22 +27,17 @@ export interface PendingRow {
   readonly records: string[];
   atMs: number;
   index: IndexRow | null;
-  /** `waited`: lazy, but an answer waits for it, so an idle log writes it at once. */
-  urgency: 'urgent' | 'waited' | 'lazy';
+  urgency: RowUrgency;
   /** Since when it waits, on the monotonic clock. */
   readonly sinceMs: number;
-  /** Called when it goes into flight: nothing may join it any more. */
-  departed(): void;
-  /** Called once, with the row's fate. */
-  settled(answer: 'appended' | 'conflict'): void;
 }
 
 /** The queue before the log. */
-export interface GroupCommit {
+export interface GroupCommit<Row> {
   /** Queues a row, or takes note that its urgency has grown. */
-  put(row: PendingRow): void;
+  put(row: Row): void;
   /** Takes a row out that has not departed. */
-  remove(row: PendingRow): void;
+  remove(row: Row): void;
   /** Rows queued and in flight. */
   pendingRows(): number;
   /** Age of the oldest row in flight or queued; 0 when there is none. */
@@ -53,55 +56,77 @@ export interface CommitCounters {
 }
 
 /** What group commit needs. */
-export interface GroupCommitPorts {
+export interface GroupCommitPorts<Row> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: TransactionLog;
   readonly term: Term;
+  /** The row goes into flight: nothing may join it any more. */
+  readonly departed: (row: Row) => void;
+  /** Called once for each row, with its fate. */
+  readonly settled: (row: Row, answer: 'appended' | 'conflict') => void;
   /** The term is over; called once. Nothing is sent afterwards. */
   readonly onFenced: () => void;
 }
 
-interface Batch {
-  rows: readonly PendingRow[];
+interface Batch<Row> {
+  rows: readonly Row[];
   attempts: number;
 }
 
 /** A group commit for one term. */
-export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
+export function createGroupCommit<Row extends PendingRow<Row>>(
+  ports: GroupCommitPorts<Row>,
+): GroupCommit<Row> {
   const { clock, random, log, term } = ports;
   const queues = {
-    urgent: new Set<PendingRow>(),
-    waited: new Set<PendingRow>(),
-    lazy: new Set<PendingRow>(),
-  } satisfies Record<PendingRow['urgency'], Set<PendingRow>>;
-  // The order in which a commit is filled.
-  const inOrder = [queues.urgent, queues.waited, queues.lazy];
-  const flying = new Set<Batch>();
+    urgent: new Chain<Row>(),
+    waited: new Chain<Row>(),
+    lazy: new Chain<Row>(),
+    patient: new Chain<Row>(),
+  } satisfies Record<RowUrgency, Chain<Row>>;
+  const all = Object.values(queues);
+  const flying: Batch<Row>[] = [];
   const counters = { commits: 0, rows: 0, unknownAppends: 0, conflicts: 0 };
   let isScheduled = false;
   let isLazyTimerArmed = false;
   let isLazyDue = false;
   let isHalted = false;
 
-  function put(row: PendingRow): void {
+  function put(row: Row): void {
+    const queue = queues[row.urgency];
+    if (row.chain === queue) return;
     remove(row);
-    queues[row.urgency].add(row);
-    if (row.urgency !== 'lazy') schedule();
+    queue.add(row);
+    if (row.urgency === 'urgent' || row.urgency === 'waited') schedule();
     else if (!isLazyTimerArmed) armLazyTimer();
   }
 
-  function remove(row: PendingRow): void {
-    for (const queue of inOrder) queue.delete(row);
+  function remove(row: Row): void {
+    row.chain?.delete(row);
   }
 
   function armLazyTimer(): void {
     isLazyTimerArmed = true;
     clock.after(engineLimits.lazyMs, () => {
       isLazyTimerArmed = false;
-      isLazyDue = queues.waited.size + queues.lazy.size > 0;
+      if (isHalted) return;
+      isLazyDue = hasLazy();
       flush();
+      if (queues.patient.size > 0) armLazyTimer();
     });
+  }
+
+  /** Whether something lazy has nothing more to wait for. */
+  function hasLazy(): boolean {
+    return queues.waited.size + queues.lazy.size > 0 || agedRow() !== null;
+  }
+
+  /** The row that has been patient for longest, if that was long enough. */
+  function agedRow(): Row | null {
+    const { first } = queues.patient;
+    if (first === null) return null;
+    return clock.monotonicMs() - first.sinceMs >= engineLimits.patientMs ? first : null;
   }
 
   function schedule(): void {
@@ -114,33 +139,49 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   }
 
   function flush(): void {
-    while (!isHalted && flying.size < log.commitsInFlightMax && isCommitDue()) depart();
+    while (!isHalted && flying.length < log.commitsInFlightMax && isCommitDue()) depart();
   }
 
   function isCommitDue(): boolean {
     if (queues.urgent.size > 0 || isLazyDue) return true;
-    return queues.waited.size > 0 && flying.size === 0;
+    return queues.waited.size > 0 && flying.length === 0;
   }
 
   function depart(): void {
-    const rows: PendingRow[] = [];
-    for (const queue of inOrder) {
-      for (const row of queue) {
-        if (rows.length === engineLimits.commitRowsMax) break;
-        queue.delete(row);
-        rows.push(row);
-      }
-    }
-    if (queues.waited.size + queues.lazy.size === 0) isLazyDue = false;
-    for (const row of rows) row.departed();
+    const rows: Row[] = [];
+    const { commitRowsMax } = engineLimits;
+    // Without a share of their own, lazy rows would wait for ever behind a log that is always full.
+    if (isLazyDue) fillLazy(rows, commitRowsMax / 2);
+    fill(rows, queues.urgent, commitRowsMax);
+    fillLazy(rows, commitRowsMax);
+    isLazyDue &&= hasLazy();
+    for (const row of rows) ports.departed(row);
     counters.commits += 1;
     counters.rows += rows.length;
-    const batch: Batch = { rows, attempts: 0 };
-    flying.add(batch);
+    const batch: Batch<Row> = { rows, attempts: 0 };
+    flying.push(batch);
     send(batch);
   }
 
-  function send(batch: Batch): void {
+  /** Adds rows of the queue, oldest first, until there are `rowsMax`. */
+  function fill(rows: Row[], queue: Chain<Row>, rowsMax: number): void {
+    while (rows.length < rowsMax && queue.first !== null) rows.push(taken(queue.first));
+  }
+
+  function fillLazy(rows: Row[], rowsMax: number): void {
+    fill(rows, queues.waited, rowsMax);
+    fill(rows, queues.lazy, rowsMax);
+    for (let row = agedRow(); row !== null && rows.length < rowsMax; row = agedRow()) {
+      rows.push(taken(row));
+    }
+  }
+
+  function taken(row: Row): Row {
+    remove(row);
+    return row;
+  }
+
+  function send(batch: Batch<Row>): void {
     log.append(term, batch.rows.map(toAppend.bind(null, term.epoch))).then(
       (answers) => settle(batch, answers),
       // The contract says that append never throws; a store that does has told us nothing.
@@ -152,7 +193,7 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
     );
   }
 
-  function settle(batch: Batch, answers: readonly AppendAnswer[]): void {
+  function settle(batch: Batch<Row>, answers: readonly AppendAnswer[]): void {
     if (isHalted) return;
     if (answers.includes('fenced')) {
       isHalted = true;
@@ -161,17 +202,17 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
     }
     const { rows } = batch;
     batch.rows = rows.filter((_, index) => (answers[index] ?? 'unknown') === 'unknown');
-    if (batch.rows.length === 0) flying.delete(batch);
+    if (batch.rows.length === 0) flying.splice(flying.indexOf(batch), 1);
     else retry(batch);
     for (const [index, row] of rows.entries()) {
       const answer = answers[index];
       if (answer === 'conflict') counters.conflicts += 1;
-      if (answer === 'appended' || answer === 'conflict') row.settled(answer);
+      if (answer === 'appended' || answer === 'conflict') ports.settled(row, answer);
     }
     if (isCommitDue()) schedule();
   }
 
-  function retry(batch: Batch): void {
+  function retry(batch: Batch<Row>): void {
     counters.unknownAppends += batch.rows.length;
     batch.attempts += 1;
     const delayMs = backoffMs(batch.attempts, engineLimits.logRetry, random.next());
@@ -183,12 +224,7 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   function oldestPendingMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (const batch of flying) sinceMs = Math.min(sinceMs, batch.rows[0]?.sinceMs ?? sinceMs);
-    for (const queue of inOrder) {
-      for (const row of queue) {
-        sinceMs = Math.min(sinceMs, row.sinceMs);
-        break;
-      }
-    }
+    for (const { first } of all) sinceMs = Math.min(sinceMs, first?.sinceMs ?? sinceMs);
     return Number.isFinite(sinceMs) ? Math.max(0, clock.monotonicMs() - sinceMs) : 0;
   }
 
@@ -196,7 +232,8 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
     put,
     remove,
     pendingRows() {
-      let count = queues.urgent.size + queues.waited.size + queues.lazy.size;
+      let count = 0;
+      for (const queue of all) count += queue.size;
       for (const batch of flying) count += batch.rows.length;
       return count;
     },
@@ -208,7 +245,7 @@ export function createGroupCommit(ports: GroupCommitPorts): GroupCommit {
   };
 }
 
-function toAppend(epoch: number, row: PendingRow): Append {
+function toAppend<Row>(epoch: number, row: PendingRow<Row>): Append {
   const { gid, seq, shard, atMs, records, index } = row;
   return { row: { gid, seq, shard, epoch, atMs, records: `[${records.join(',')}]` }, index };
 }

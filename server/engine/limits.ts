@@ -44,6 +44,8 @@ export const engineLimits = {
   commitRowsMax: 256,
   /** A lazy record waits no longer than this for a commit to ride along with. */
   lazyMs: 5,
+  /** One that will soon be followed by another of its gid waits for it, so that both share a row. */
+  patientMs: 25,
   /** Requests that wait in one mailbox; a gid with more is being abused. */
   mailboxTasksMax: 1_024,
   /** Gids of one read of the log. */

@@ -8,17 +8,29 @@ import type { Gid } from '../../client-sdk/protocol/index.ts';
 import type { OperationResult, TxEvent } from '../core/event.ts';
 import { type Reply, type Step, step } from '../core/step.ts';
 import type { Transaction } from '../core/transaction.ts';
-import { shardOf } from '../log/log.ts';
+import { gidHash, shardCount } from '../log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { CallState } from './calls.ts';
 import { indexRow, type Replayed } from './codec.ts';
-import type { GroupCommit, PendingRow } from './group-commit.ts';
+import type { GroupCommit, PendingRow, RowUrgency } from './group-commit.ts';
 import type { Timer } from './timers.ts';
 
 /** `event` changes the transaction; `read` looks at it in its turn, when what it sees is durable. */
-export type Task =
-  | { readonly kind: 'event'; readonly event: TxEvent; readonly replied: (reply: Reply) => void }
-  | { readonly kind: 'read'; readonly look: () => void; readonly failed: Failed };
+export type Task = EventTask | ReadTask;
+
+/** Brings an event; `replied` is called once. */
+export interface EventTask {
+  readonly kind: 'event';
+  readonly event: TxEvent;
+  replied(reply: Reply): void;
+}
+
+/** Looks, and changes nothing. */
+export interface ReadTask {
+  readonly kind: 'read';
+  look(): void;
+  readonly failed: Failed;
+}
 
 /** Why a task could not be taken at all; nothing was stored for it. */
 export type Failed = (code: 'INTERNAL' | 'LOG_UNAVAILABLE' | 'FENCED', detail: string) => void;
@@ -31,10 +43,18 @@ export type Failed = (code: 'INTERNAL' | 'LOG_UNAVAILABLE' | 'FENCED', detail: s
  */
 export type News = 'changed' | 'last' | 'lost' | 'gone';
 
+/** Waits for something to become durable or to change. */
+export interface Watcher {
+  hear(news: News): void;
+}
+
 /** All that is in memory of one gid. */
 export interface Mailbox {
   readonly gid: Gid;
+  readonly hash: number;
   readonly shard: number;
+  /** The next one in the table of all mailboxes. */
+  nextInBucket: Mailbox | null;
   /** `loading`: the log is being read. `unreadable`: it holds what this server does not know. */
   state: 'loading' | 'ready' | 'unreadable';
   unreadableReason: string;
@@ -47,22 +67,34 @@ export interface Mailbox {
   flyingRow: MailRow | null;
   /** The record that holds the decision is durable, so answers may show it. */
   isDecisionDurable: boolean;
-  /** Run when something that answers wait for has become durable or has changed. */
-  readonly watchers: Set<(news: News) => void>;
+  /** Told when something that answers wait for has become durable or has changed; mostly none or one. */
+  watchers: readonly Watcher[];
   readonly calls: Map<string, CallState>;
   /** Phase-two results that wait for the others, so that all share one record. */
   held: OperationResult[];
   deadline: Timer | null;
 }
 
-/** A pending row and the tasks whose records it carries, to be taken again if it loses its slot. */
-interface MailRow extends PendingRow {
+/** A pending row, with what must happen when its fate is known. */
+export interface MailRow extends PendingRow<MailRow> {
+  readonly mailbox: Mailbox;
+  /** The tasks whose records it carries, to be taken again if it loses its slot. */
   readonly tasks: Task[];
+  /** It carries the record that left phase `active`. */
+  hasDecision: boolean;
+  /** What is held until the row is durable: the reply and the effects of its urgent record. */
+  held: HeldRelease | null;
+}
+
+interface HeldRelease {
+  readonly task: EventTask;
+  readonly reply: Reply;
+  readonly before: Transaction | null;
 }
 
 /** What mailboxes need of the engine. */
 export interface MailboxPorts {
-  readonly commit: GroupCommit;
+  readonly commit: GroupCommit<MailRow>;
   readonly clock: Clock;
   /** State has changed and its effects may go out: sync calls, timers, counters. */
   readonly changed: (mailbox: Mailbox, before: Transaction | null) => void;
@@ -78,9 +110,12 @@ export interface MailboxPorts {
 
 /** An empty mailbox; `loading` until `loaded`, unless it is for a gid that is expected to be new. */
 export function createMailbox(gid: Gid, state: 'loading' | 'ready'): Mailbox {
+  const hash = gidHash(gid);
   return {
     gid,
-    shard: shardOf(gid),
+    hash,
+    shard: hash % shardCount,
+    nextInBucket: null,
     state,
     unreadableReason: '',
     tx: null,
@@ -90,7 +125,7 @@ export function createMailbox(gid: Gid, state: 'loading' | 'ready'): Mailbox {
     queuedRow: null,
     flyingRow: null,
     isDecisionDurable: false,
-    watchers: new Set(),
+    watchers: [],
     calls: new Map(),
     held: [],
     deadline: null,
@@ -103,6 +138,14 @@ export interface Post {
   take(mailbox: Mailbox, task: Task): void;
   /** Gives a loading mailbox its state and takes what has waited. */
   loaded(mailbox: Mailbox, replayed: Replayed): void;
+  /** A row's fate is known. */
+  settled(row: MailRow, answer: 'appended' | 'conflict'): void;
+}
+
+/** A row goes into flight: later records of its gid open the next one. */
+export function rowDeparted(row: MailRow): void {
+  row.mailbox.queuedRow = null;
+  row.mailbox.flyingRow = row;
 }
 
 /** A post over group commit. */
@@ -143,74 +186,73 @@ export function createPost(ports: MailboxPorts): Post {
     }
     mailbox.tx = result.next;
     const row = write(mailbox, result, before, task);
-    const release = () => {
+    if (result.urgency === 'lazy') {
       task.replied(result.reply);
       ports.changed(mailbox, before);
-    };
-    if (result.urgency === 'lazy') {
-      release();
       return;
     }
     ports.counted(mailbox);
     mailbox.isClosed = true;
-    row.released = release;
+    row.held = { task, reply: result.reply, before };
   }
 
   /** Adds the record to the row that waits for a commit, or opens one in the next slot. */
-  function write(mailbox: Mailbox, result: Step, before: Transaction | null, task: Task): OpenRow {
-    const row = (mailbox.queuedRow as OpenRow | null) ?? openRow(mailbox);
-    row.records.push(JSON.stringify(result.record));
-    row.tasks.push(task);
+  function write(mailbox: Mailbox, result: Step, before: Transaction | null, task: Task): MailRow {
+    const record = JSON.stringify(result.record);
+    const row = mailbox.queuedRow ?? openRow(mailbox, record, task);
+    if (mailbox.queuedRow === null) mailbox.queuedRow = row;
+    else {
+      row.records.push(record);
+      row.tasks.push(task);
+    }
     const next = result.next as Transaction;
     if (isIndexChanged(before, next)) row.index = indexRow(next, mailbox.shard);
     if (next.phase !== 'active' && (before === null || before.phase === 'active')) {
       row.hasDecision = true;
     }
-    if (result.urgency === 'urgent') row.urgency = 'urgent';
-    else if (row.hasDecision && row.urgency === 'lazy') row.urgency = 'waited';
+    row.urgency = urgencyOf(row, result, next);
     // While the row before it is in flight it must wait; it is put when that one has landed.
     if (mailbox.flyingRow === null) ports.commit.put(row);
     return row;
   }
 
-  function openRow(mailbox: Mailbox): OpenRow {
+  function openRow(mailbox: Mailbox, record: string, task: Task): MailRow {
     mailbox.lastSeq += 1;
-    const row: OpenRow = {
+    return {
+      mailbox,
       gid: mailbox.gid,
       seq: mailbox.lastSeq,
       shard: mailbox.shard,
-      records: [],
-      tasks: [],
+      records: [record],
+      tasks: [task],
       atMs: ports.clock.nowMs(),
       sinceMs: ports.clock.monotonicMs(),
       index: null,
-      urgency: 'lazy',
+      urgency: 'patient',
+      chain: null,
+      before: null,
+      after: null,
       hasDecision: false,
-      released: null,
-      departed() {
-        mailbox.queuedRow = null;
-        mailbox.flyingRow = row;
-      },
-      settled: (answer) => (answer === 'appended' ? landed(mailbox, row) : lost(mailbox, row)),
+      held: null,
     };
-    mailbox.queuedRow = row;
-    return row;
   }
 
-  function landed(mailbox: Mailbox, row: OpenRow): void {
+  function landed(mailbox: Mailbox, row: MailRow): void {
     mailbox.flyingRow = null;
     if (row.hasDecision) mailbox.isDecisionDurable = true;
     if (mailbox.queuedRow !== null) ports.commit.put(mailbox.queuedRow);
-    if (row.released !== null) {
+    if (row.held !== null) {
+      const { task, reply, before } = row.held;
       mailbox.isClosed = false;
-      row.released();
+      task.replied(reply);
+      ports.changed(mailbox, before);
     }
     if (row.hasDecision) notify(mailbox);
     drain(mailbox);
   }
 
   /** Another row stands in our slot: what we believed is out of date. Read, then take the tasks again. */
-  function lost(mailbox: Mailbox, row: OpenRow): void {
+  function lost(mailbox: Mailbox, row: MailRow): void {
     const tasks = [...row.tasks];
     if (mailbox.queuedRow !== null) {
       ports.commit.remove(mailbox.queuedRow);
@@ -240,19 +282,27 @@ export function createPost(ports: MailboxPorts): Post {
     drain(mailbox);
   }
 
-  return { take, loaded };
+  function settled(row: MailRow, answer: 'appended' | 'conflict'): void {
+    if (answer === 'appended') landed(row.mailbox, row);
+    else lost(row.mailbox, row);
+  }
+
+  return { take, loaded, settled };
 }
 
-interface OpenRow extends MailRow {
-  /** It carries the record that left phase `active`. */
-  hasDecision: boolean;
-  /** What was held until the row is durable: the reply and the effects of its urgent record. */
-  released: (() => void) | null;
+/** How soon the row must go, now that this record has joined it. It never becomes less urgent. */
+function urgencyOf(row: MailRow, { urgency, record }: Step, next: Transaction): RowUrgency {
+  if (urgency === 'urgent' || row.urgency === 'urgent') return 'urgent';
+  if (row.hasDecision) return 'waited';
+  // The next step answers soon; a failed attempt is repeated much later, and nothing follows the end.
+  const isFollowed = record?.kind === 'done' && next.finishedAtMs === null;
+  return isFollowed ? row.urgency : 'lazy';
 }
 
 /** Tells those who wait for an answer. */
 export function notify(mailbox: Mailbox, news: News = 'changed'): void {
-  for (const watcher of [...mailbox.watchers]) watcher(news);
+  // Whoever has heard enough leaves by making a new list, so this one stays as it is.
+  for (const watcher of mailbox.watchers) watcher.hear(news);
 }
 
 /** Answers a task that cannot be taken. */

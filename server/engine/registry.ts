@@ -6,6 +6,7 @@ import type { Gid } from '../../client-sdk/protocol/index.ts';
 import type { Replayed } from './codec.ts';
 import type { Loader } from './loader.ts';
 import { createMailbox, type Mailbox, notify, type Post, refuseTask } from './mailbox.ts';
+import { MailboxTable } from './mailbox-table.ts';
 import type { Timers } from './timers.ts';
 
 /** What the registry needs. */
@@ -18,7 +19,7 @@ export interface RegistryPorts {
 
 /** The mailboxes of one engine. */
 export interface Registry {
-  readonly mailboxes: ReadonlyMap<Gid, Mailbox>;
+  readonly mailboxes: Pick<MailboxTable, 'get' | 'size' | 'values'>;
   /** The mailbox of a gid that may exist; read from the log when it is not in memory. */
   existing(gid: Gid): Mailbox;
   /** For a gid that is expected to be new: the log's compare-and-set tells when it is not. */
@@ -40,7 +41,7 @@ export interface Registry {
 /** An empty registry. */
 export function createRegistry(ports: RegistryPorts): Registry {
   const { loader, timers, isStopped } = ports;
-  const mailboxes = new Map<Gid, Mailbox>();
+  const mailboxes = new MailboxTable();
   // Ended since recovery began to read its page, which may show them open still.
   const ended = new Set<Gid>();
   // Found open by recovery while somebody's read of them was under way: these must be taken up.
@@ -56,7 +57,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
   function open(gid: Gid, state: Mailbox['state'] & ('loading' | 'ready')): Mailbox {
     const mailbox = createMailbox(gid, state);
-    mailboxes.set(gid, mailbox);
+    mailboxes.add(mailbox);
     return mailbox;
   }
 
@@ -66,7 +67,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       const isOwed = owed.delete(mailbox);
       if (replayed !== 'unavailable') return ports.post().loaded(mailbox, replayed);
       if (isOwed) reload(mailbox);
-      else mailboxes.delete(mailbox.gid);
+      else mailboxes.delete(mailbox);
       const detail = 'the log cannot be read at the moment';
       for (const task of mailbox.tasks.splice(0)) refuseTask(task, 'LOG_UNAVAILABLE', detail);
     });
@@ -96,7 +97,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
     idle(mailbox) {
       if (!isIdle(mailbox)) return;
       if (mailbox.deadline !== null) timers.cancel(mailbox.deadline);
-      if (mailboxes.get(mailbox.gid) === mailbox) mailboxes.delete(mailbox.gid);
+      mailboxes.delete(mailbox);
       // Without a state it was a request that was refused: the log may know of the gid all the same.
       if (isRecovering && mailbox.tx !== null) ended.add(mailbox.gid);
     },
@@ -114,7 +115,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
 function isIdle(mailbox: Mailbox): boolean {
   const { state, tx, tasks, watchers, queuedRow, flyingRow } = mailbox;
-  if (state === 'loading' || tasks.length > 0 || watchers.size > 0) return false;
+  if (state === 'loading' || tasks.length > 0 || watchers.length > 0) return false;
   if (queuedRow !== null || flyingRow !== null) return false;
   return state === 'unreadable' || tx === null || tx.finishedAtMs !== null;
 }

@@ -9,13 +9,13 @@ import type { Calls } from './calls.ts';
 import type { Answered, Coordinator, Refusal } from './coordinator.ts';
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
-import type { Mailbox, Post, Task } from './mailbox.ts';
+import type { EventTask, Mailbox, Post, Task } from './mailbox.ts';
 import type { Registry } from './registry.ts';
 import type { Tally } from './tally.ts';
 import type { Timers } from './timers.ts';
 import { passTry } from './try.ts';
 import { toAnswer, toView } from './view.ts';
-import { holdUntil, type Want } from './waits.ts';
+import { type Held, holdUntil, type Want } from './waits.ts';
 
 /** What requests need of the engine. */
 export interface RequestPorts {
@@ -38,11 +38,65 @@ interface Wish {
 
 const showIds: Wish = { want: 'shown', waitMs: 0, showsIds: true };
 
+/** One request that brings an event: it is taken by its mailbox, held back, and answered once. */
+class Asked implements EventTask, Held {
+  readonly kind = 'event';
+  readonly event: TxEvent;
+  readonly #ports: RequestPorts;
+  readonly #mailbox: Mailbox;
+  readonly #wish: Wish;
+  readonly #answered: Answered<TransactionAnswer>;
+  #reply: Reply = { kind: 'none' };
+
+  constructor(
+    ports: RequestPorts,
+    mailbox: Mailbox,
+    asked: {
+      readonly event: TxEvent;
+      readonly wish: Wish;
+      readonly answered: Answered<TransactionAnswer>;
+    },
+  ) {
+    this.#ports = ports;
+    this.#mailbox = mailbox;
+    this.event = asked.event;
+    this.#wish = asked.wish;
+    this.#answered = asked.answered;
+  }
+
+  again(): void {
+    this.#ports.post().take(this.#mailbox, this);
+  }
+
+  replied(reply: Reply): void {
+    this.#reply = reply;
+    const { timers, tally } = this.#ports;
+    // A refusal may show a decision (ALREADY_…), so it waits like any answer.
+    if (reply.kind === 'refused') {
+      return holdUntil(this.#mailbox, 'shown', { timers, waitMs: 0 }, this);
+    }
+    const { want, waitMs } = this.#wish;
+    if (this.#mailbox.tx?.mode === 'saga' && want === 'completed') tally.awaited();
+    holdUntil(this.#mailbox, want, { timers, waitMs }, this);
+  }
+
+  show(): void {
+    const reply = this.#reply;
+    if (reply.kind === 'refused') return this.#answered(refusal(reply.code, reply.detail));
+    const { tx } = this.#mailbox;
+    if (tx === null) return;
+    const branchIds = this.#wish.showsIds && reply.kind === 'accepted' ? reply.branchIds : null;
+    this.#answered({ ok: true, body: toAnswer(tx, branchIds) });
+  }
+
+  refuse(): void {
+    this.#answered(refusalWhenGone(this.#mailbox));
+  }
+}
+
 /** The request half of {@link Coordinator}. */
 export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 'stats'> {
-  const { admission, registry, calls, timers, tally, options, stamp } = ports;
-
-  const patience = (waitMs: number) => ({ timers, waitMs });
+  const { admission, registry, calls, timers, options, stamp } = ports;
 
   function enter(
     mailbox: Mailbox,
@@ -50,23 +104,7 @@ export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 
     wish: Wish,
     answered: Answered<TransactionAnswer>,
   ): void {
-    const refuse = () => answered(refusalWhenGone(mailbox));
-    const again = () => ports.post().take(mailbox, { kind: 'event', event, replied });
-    const replied = (reply: Reply) => {
-      if (reply.kind === 'refused') {
-        const { code, detail } = reply;
-        // A refusal may show a decision (ALREADY_…), so it waits like any answer.
-        const show = () => answered(refusal(code, detail));
-        return holdUntil(mailbox, 'shown', patience(0), { show, again, refuse });
-      }
-      const branchIds = wish.showsIds && reply.kind === 'accepted' ? reply.branchIds : null;
-      if (mailbox.tx?.mode === 'saga' && wish.want === 'completed') tally.awaited();
-      const show = () => {
-        if (mailbox.tx !== null) answered({ ok: true, body: toAnswer(mailbox.tx, branchIds) });
-      };
-      holdUntil(mailbox, wish.want, patience(wish.waitMs), { show, again, refuse });
-    };
-    again();
+    new Asked(ports, mailbox, { event, wish, answered }).again();
   }
 
   /** Looks at a transaction in its turn. */
@@ -126,7 +164,8 @@ export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 
         const show = () => {
           if (mailbox.tx !== null) answered({ ok: true, body: toView(mailbox, mailbox.tx) });
         };
-        holdUntil(mailbox, request.wait ?? 'shown', patience(waitMs), { show, again, refuse });
+        const patience = { timers, waitMs };
+        holdUntil(mailbox, request.wait ?? 'shown', patience, { show, again, refuse });
       });
     },
     tryBranch(request, answered) {

@@ -109,11 +109,16 @@ export interface TransactionLog {
   close(): Promise<void>;
 }
 
-/** FNV-1a over the gid: which shard it belongs to. Must never change for an existing log. */
-export function shardOf(gid: Gid): number {
+/** FNV-1a over the gid, 32 bits, not negative. Must never change: shards hang on it. */
+export function gidHash(gid: Gid): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < gid.length; i += 1) {
     hash = Math.imul(hash ^ gid.charCodeAt(i), 0x01000193);
   }
-  return (hash >>> 0) % shardCount;
+  return hash >>> 0;
+}
+
+/** Which shard a gid belongs to. */
+export function shardOf(gid: Gid): number {
+  return gidHash(gid) % shardCount;
 }

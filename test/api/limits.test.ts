@@ -1,7 +1,8 @@
 /** Every limit of a request, at the limit and one past it. */
 import { describe, expect, test } from 'vitest';
 import { type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';
-import { createValidators, isShallow } from '../../server/api/schemas.ts';
+import { isShallow } from '../../server/api/json-size.ts';
+import { createValidators } from '../../server/api/schemas.ts';
 import { cursorLengthMax, waitMsMax } from '../../server/api/shapes.ts';
 
 const validators = createValidators();

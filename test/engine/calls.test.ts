@@ -50,6 +50,8 @@ describe('a participant that is at work', () => {
     const stage = await createStage();
     stage.script((call) => (call.branchId === 1 ? done : ongoing));
     await committing(stage);
+    // The other may follow soon and share the row, so it waits a little.
+    await stage.time.advance(30);
     expect(stage.appended).toEqual(['g1/1', 'g1/2', 'g1/3']);
   });
 

@@ -104,7 +104,7 @@ describe('a transaction', () => {
     await stage.time.advance(100);
     expect(stage.appended).toHaveLength(2);
     await stage.answer({ outcome: 'unknown', error: 'time-out' });
-    await stage.time.advance(10);
+    await stage.time.advance(30);
     const view = await stage.view('g1');
     expect(view.branches.map((branch) => branch.state)).toEqual(['confirmed', 'asked']);
     expect(view.branches[1]).toMatchObject({ attempts: 1, lastError: 'time-out' });

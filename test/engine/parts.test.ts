@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { createGroupCommit, type PendingRow } from '../../server/engine/group-commit.ts';
+import {
+  createGroupCommit,
+  type PendingRow,
+  type RowUrgency,
+} from '../../server/engine/group-commit.ts';
 import { createTimers } from '../../server/engine/timers.ts';
 import type { AppendAnswer, TransactionLog } from '../../server/log/log.ts';
 import { openMemoryLog } from '../../server/log/memory-log.ts';
@@ -68,6 +72,8 @@ interface Bench {
 }
 
 /** Group commit over a log whose answers the test gives. */
+interface TestRow extends PendingRow<TestRow> {}
+
 function bench(commitsInFlightMax: number) {
   const time = createVirtualTime(0);
   const seen: Bench = { batches: [], answers: [] };
@@ -81,16 +87,18 @@ function bench(commitsInFlightMax: number) {
   };
   const fates: string[] = [];
   let fenced = 0;
-  const commit = createGroupCommit({
+  const commit = createGroupCommit<TestRow>({
     clock: time.clock,
     random: seededRandom(1),
     log,
     term: { node: 'n', epoch: 1 },
+    departed: (row) => fates.push(`${row.gid} departed`),
+    settled: (row, answer) => fates.push(`${row.gid} ${answer}`),
     onFenced: () => {
       fenced += 1;
     },
   });
-  const row = (gid: string, urgency: PendingRow['urgency']): PendingRow => ({
+  const row = (gid: string, urgency: RowUrgency): TestRow => ({
     gid,
     seq: 1,
     shard: 0,
@@ -99,8 +107,9 @@ function bench(commitsInFlightMax: number) {
     index: null,
     urgency,
     sinceMs: time.clock.monotonicMs(),
-    departed: () => fates.push(`${gid} departed`),
-    settled: (answer) => fates.push(`${gid} ${answer}`),
+    chain: null,
+    before: null,
+    after: null,
   });
   return { time, seen, commit, row, fates, fencedCount: () => fenced };
 }
@@ -136,6 +145,26 @@ describe('group commit', () => {
     commit.put(row('lazy3', 'lazy'));
     await time.advance(6);
     expect(seen.batches[2]).toEqual(['lazy3/1:[1]']);
+  });
+
+  test('lazy rows get half of a commit when they are due, however much is urgent', async () => {
+    const { time, seen, commit, row } = bench(1);
+    const put = (count: number, urgency: RowUrgency) => {
+      for (let i = 0; i < count; i += 1) commit.put(row(`${urgency}${i}`, urgency));
+    };
+    put(600, 'urgent');
+    put(200, 'lazy');
+    put(100, 'patient');
+    await time.advance(26);
+    seen.answers[0]?.(Array(256).fill('appended'));
+    await time.settle();
+    const kinds = seen.batches.map((batch) => batch.map((text) => text.replace(/\d.*/, '')));
+    expect(kinds[0]).toEqual(Array(256).fill('urgent'));
+    expect(kinds[1]).toEqual([...Array(128).fill('lazy'), ...Array(128).fill('urgent')]);
+    seen.answers[1]?.(Array(256).fill('appended'));
+    await time.settle();
+    const third = seen.batches[2]?.map((text) => text.replace(/\d.*/, '')) ?? [];
+    expect(third.slice(0, 128)).toEqual([...Array(72).fill('lazy'), ...Array(56).fill('patient')]);
   });
 
   test('unknown rows go again to the same slots until they are known, the others are settled', async () => {

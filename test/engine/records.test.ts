@@ -38,6 +38,30 @@ describe('rows of one gid', () => {
     expect(recordsOf(stage, 's1', 2)).toEqual(['done:1', 'done:2', 'done:3']);
   });
 
+  test('steps that follow each other quickly share one row', async () => {
+    const stage = await createStage();
+    stage.script(() => null);
+    submit(stage);
+    await stage.time.settle();
+    for (let step = 1; step <= 3; step += 1) {
+      await stage.answer(done);
+      await stage.time.advance(8);
+    }
+    expect(recordsOf(stage, 's1', 2)).toEqual(['done:1', 'done:2', 'done:3']);
+  });
+
+  test('a step that takes long does not keep what came before it from the log', async () => {
+    const stage = await createStage();
+    stage.script(() => null);
+    submit(stage);
+    await stage.time.settle();
+    await stage.answer(done);
+    await stage.time.advance(20);
+    expect(stage.appended).toEqual(['s1/1']);
+    await stage.time.advance(15);
+    expect(stage.appended).toEqual(['s1/1', 's1/2']);
+  });
+
   test('a row waits while the one before it is in flight', async () => {
     const stage = await createStage();
     stage.script(() => null);
@@ -45,7 +69,7 @@ describe('rows of one gid', () => {
     await stage.time.settle();
     stage.mood('stalled');
     await stage.answer(done);
-    await stage.time.advance(10);
+    await stage.time.advance(30);
     stage.mood('well');
     await stage.answer(done);
     await stage.answer(done);
@@ -60,7 +84,7 @@ describe('rows of one gid', () => {
     await stage.time.settle();
     stage.mood('unknownLost');
     await stage.answer(done);
-    await stage.time.advance(10);
+    await stage.time.advance(30);
     await stage.answer(done);
     await stage.answer(done);
     stage.mood('well');
@@ -136,7 +160,7 @@ describe('the index', () => {
     begin(stage);
     await stage.time.settle();
     commit(stage);
-    await stage.time.advance(10);
+    await stage.time.advance(30);
     expect(stage.store.index.get('g1')?.attention).toMatchObject({
       reason: 'refused',
       branchId: 1,

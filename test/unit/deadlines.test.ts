@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Deadlines, type Due } from '../../server/dispatch/deadlines.ts';
 import type { Clock } from '../../server/runtime/clock.ts';
 
-interface Item extends Due {
+interface Item extends Due<Item> {
   readonly name: string;
 }
 
@@ -33,12 +33,20 @@ class HandClock implements Clock {
   }
 }
 
+const newItem = (name: string): Item => ({
+  name,
+  dueTick: 0,
+  chain: null,
+  before: null,
+  after: null,
+});
+
 function start() {
   const clock = new HandClock();
   const expired: string[] = [];
   const deadlines = new Deadlines<Item>(clock, (item) => expired.push(item.name));
   const add = (name: string, timeoutMs: number): Item => {
-    const item = { name, dueTick: 0 };
+    const item = newItem(name);
     deadlines.add(item, timeoutMs);
     return item;
   };
@@ -133,11 +141,7 @@ describe('deadlines', () => {
       deadlines.delete(third);
       deadlines.add(third, 10);
     });
-    const [first, second, third] = ['a', 'b', 'c'].map((name) => ({ name, dueTick: 0 })) as [
-      Item,
-      Item,
-      Item,
-    ];
+    const [first, second, third] = ['a', 'b', 'c'].map(newItem) as [Item, Item, Item];
     for (const item of [first, second, third]) deadlines.add(item, 10);
     clock.fire(20);
     expect(expired).toEqual(['a']);

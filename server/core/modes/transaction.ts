@@ -86,12 +86,19 @@ function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
 }
 
 function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
-  const owed = new Set(outstanding(tx).map((effect) => effect.key));
-  const open = event.results.filter((result) => owed.has(keyOf(result)));
-  // `delete` lets only the first of two equal answers through.
-  const done: DoneOperation[] = open
-    .filter((result) => result.outcome === 'done' && owed.delete(keyOf(result)))
-    .map(({ branchId, operation }) => ({ branchId, operation }));
+  const operation = owedOperation(tx.phase);
+  const open = event.results.filter(
+    (result) =>
+      result.operation === operation && tx.branches[result.branchId - 1]?.isFinished === false,
+  );
+  const done: DoneOperation[] = [];
+  const paid = new Set<BranchId>();
+  for (const { branchId, operation, outcome } of open) {
+    if (outcome !== 'done' || paid.has(branchId)) continue;
+    // Only the first of two equal answers is let through.
+    paid.add(branchId);
+    done.push({ branchId, operation });
+  }
   const { atMs } = event;
   if (done.length > 0) return lazy({ kind: 'done', done, atMs });
   // A refusal changes nothing about the decision: it is asked again, but a human should look.
@@ -146,11 +153,12 @@ function apply(tx: TwoPhase, record: LaterRecord): TwoPhase {
         record.atMs,
       );
     case 'done': {
-      const done = new Set(record.done.map((operation) => operation.branchId));
+      const isDone = (branchId: BranchId) => record.done.some((one) => one.branchId === branchId);
       const branches = tx.branches.map((branch) =>
-        done.has(branch.branchId) ? { ...branch, isFinished: true } : branch,
+        isDone(branch.branchId) ? { ...branch, isFinished: true } : branch,
       );
-      const solved = tx.attention?.branchId != null && done.has(tx.attention.branchId);
+      const stuckId = tx.attention?.branchId ?? null;
+      const solved = stuckId !== null && isDone(stuckId);
       const attention = solved ? null : tx.attention;
       return finishIfDone({ ...tx, branches, attention }, record.atMs);
     }
