@@ -21,7 +21,7 @@ export interface BranchCaller {
    * same tick share one begin or one registration), and tries it. Whatever it rejects with dooms
    * the transaction; a rejection that nobody awaits is told by `doomed` and by nothing else.
    */
-  call<T>(work: (enlist: Enlist) => Promise<T>): Promise<T>;
+  call<T>(work: (registry: Registry) => Promise<T>): Promise<T>;
   /** Resolves when the begin is durable; sends it, if that has not happened yet. */
   begun(): Promise<void>;
   /** Resolves when no begin is under way, whatever became of it. */
@@ -31,22 +31,33 @@ export interface BranchCaller {
   readonly doomed: { readonly error: unknown } | null;
   /** Resolves when every call so far has ended, well or not. */
   settled(): Promise<void>;
-  /** Takes no more calls; those that were not sent yet and later ones reject with this error. */
-  end(error: unknown): void;
+  /**
+   * Takes no more calls; those that were not sent yet and later ones reject with what `why` makes.
+   * A function, because there are none of them mostly, and an error is dear for its stack.
+   */
+  end(why: (gid: Gid) => unknown): void;
   /** What the coordinator may know of it. `unknown`: the begin was sent, its answer was lost. */
   readonly knowledge: 'none' | 'beginning' | 'begun' | 'unknown';
 }
 
-/** Resolves with the branch's id once its registration is durable. */
-export type Enlist = (spec: BranchSpec) => Promise<BranchId>;
+/** Where a call has its branch registered. */
+export interface Registry {
+  /** Resolves with the branch's id once its registration is durable. */
+  enlist(spec: BranchSpec): Promise<BranchId>;
+}
 
-/** Settings of a branch caller. */
-export interface BranchCallerOptions {
+/** The transaction whose branches they are. */
+export interface BranchOwner {
   readonly gid: Gid;
-  /** How it begins, with the first branches; null when it was begun elsewhere. */
-  readonly begin: Omit<BeginRequest, 'branches'> | null;
+  /** How it begins, with its first branches; null when it was begun elsewhere. */
+  readonly begin: ((branches: readonly BranchSpec[]) => BeginRequest) | null;
   /** Told of every answer of the coordinator. */
-  readonly answered: (answer: TransactionAnswer) => void;
+  answered(answer: TransactionAnswer): void;
+}
+
+/** Nothing is sent before the first call. */
+export function createBranchCaller(client: Client, owner: BranchOwner): BranchCaller {
+  return new Branches(client, owner);
 }
 
 interface Waiting {
@@ -55,49 +66,102 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Nothing is sent before the first call. */
-export function createBranchCaller(client: Client, options: BranchCallerOptions): BranchCaller {
-  const { gid, begin, answered } = options;
-  const timeouts = { timeoutMs: client.requestTimeoutMs };
-  const running = new Set<Promise<unknown>>();
-  let waiting: Waiting[] = [];
-  let beginning: Promise<TransactionAnswer> | null = null;
-  let knowledge: BranchCaller['knowledge'] = begin === null ? 'begun' : 'none';
-  let isScheduled = false;
-  let doomed: { readonly error: unknown } | null = null;
-  let ended: { readonly error: unknown } | null = null;
+/** A class, because each transaction makes one: its functions are made once. */
+class Branches implements BranchCaller, Registry {
+  doomed: { readonly error: unknown } | null = null;
+  knowledge: BranchCaller['knowledge'];
+  readonly #client: Client;
+  readonly #owner: BranchOwner;
+  #running = 0;
+  /** Of those who wait until nothing runs. */
+  #idle: PromiseWithResolvers<void> | null = null;
+  #waiting: Waiting[] = [];
+  #beginning: Promise<TransactionAnswer> | null = null;
+  #isScheduled = false;
+  #whyEnded: ((gid: Gid) => unknown) | null = null;
 
-  function sendBegin(branches: readonly BranchSpec[]): Promise<TransactionAnswer> {
-    knowledge = 'beginning';
-    beginning = client.channel.request('begin', { gid, ...begin, branches }, timeouts);
-    beginning.then(
-      () => {
-        knowledge = 'begun';
-      },
-      (error: unknown) => {
-        knowledge = isUntaken(error) ? 'none' : 'unknown';
-      },
-    );
-    return beginning;
+  constructor(client: Client, owner: BranchOwner) {
+    this.#client = client;
+    this.#owner = owner;
+    this.knowledge = owner.begin === null ? 'begun' : 'none';
   }
 
-  async function register(branches: readonly BranchSpec[]): Promise<TransactionAnswer> {
-    await beginning;
-    const body = { gid, request: randomUUID(), branches };
-    return client.channel.request('register', body, timeouts);
+  call<T>(work: (registry: Registry) => Promise<T>): Promise<T> {
+    this.#running += 1;
+    const outcome = work(this).catch(this.#fail);
+    // Also what makes it a rejection that somebody has seen.
+    outcome.then(this.#over, this.#over);
+    return outcome;
   }
+
+  async begun(): Promise<void> {
+    if (this.knowledge === 'begun') return;
+    if (this.#whyEnded !== null) throw this.#whyEnded(this.#owner.gid);
+    if (this.#waiting.length > 0) void this.#flush();
+    this.#beginning ??= this.#begin([]);
+    this.#owner.answered(await this.#beginning);
+  }
+
+  async beginEnded(): Promise<void> {
+    await Promise.allSettled([this.#beginning]);
+  }
+
+  doom(error: unknown): void {
+    this.doomed ??= { error };
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running > 0) {
+      this.#idle ??= Promise.withResolvers<void>();
+      await this.#idle.promise;
+      // What the end of a call leads to may be another call: let it come first.
+      await null;
+    }
+  }
+
+  end(why: (gid: Gid) => unknown): void {
+    this.#whyEnded ??= why;
+    if (this.#waiting.length === 0) return;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    const error = why(this.#owner.gid);
+    for (const one of batch) one.reject(error);
+  }
+
+  enlist(spec: BranchSpec): Promise<BranchId> {
+    if (this.#whyEnded !== null) return Promise.reject(this.#whyEnded(this.#owner.gid));
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      atEndOfMicrotasks(() => void this.#flush());
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ spec, resolve, reject });
+    });
+  }
+
+  readonly #over = (): void => {
+    this.#running -= 1;
+    if (this.#running > 0) return;
+    this.#idle?.resolve();
+    this.#idle = null;
+  };
+
+  readonly #fail = async (error: unknown): Promise<never> => {
+    const isLate = error instanceof SettleError && error.code === 'ALREADY_ROLLED_BACK';
+    const reason = isLate ? await askWhyRolledBack(this.#client, this.#owner.gid) : error;
+    this.doom(reason);
+    throw reason;
+  };
 
   /** One begin or one registration for all that wait. Never rejects: each of them is told. */
-  async function flush(): Promise<void> {
-    isScheduled = false;
-    const batch = waiting;
-    waiting = [];
+  async #flush(): Promise<void> {
+    this.#isScheduled = false;
+    const batch = this.#waiting;
     if (batch.length === 0) return;
-    const specs = batch.map((one) => one.spec);
+    this.#waiting = [];
     try {
-      const isFirst = begin !== null && beginning === null;
-      const answer = await (isFirst ? sendBegin(specs) : register(specs));
-      const branchIds = await takeAnswer(answer, batch.length);
+      const answer = await this.#send(batch.map((one) => one.spec));
+      const branchIds = await this.#take(answer, batch.length);
       batch.forEach((one, index) => {
         one.resolve(branchIds[index] ?? 0);
       });
@@ -106,15 +170,43 @@ export function createBranchCaller(client: Client, options: BranchCallerOptions)
     }
   }
 
-  async function takeAnswer(
-    answer: TransactionAnswer,
-    count: number,
-  ): Promise<readonly BranchId[]> {
+  #send(branches: readonly BranchSpec[]): Promise<TransactionAnswer> {
+    const isFirst = this.#owner.begin !== null && this.#beginning === null;
+    if (!isFirst) return this.#register(branches);
+    this.#beginning = this.#begin(branches);
+    return this.#beginning;
+  }
+
+  async #begin(branches: readonly BranchSpec[]): Promise<TransactionAnswer> {
+    const { channel, requestTimeoutMs } = this.#client;
+    const owner = this.#owner;
+    this.knowledge = 'beginning';
+    try {
+      const body = owner.begin?.(branches) ?? { gid: owner.gid, branches };
+      const answer = await channel.request('begin', body, { timeoutMs: requestTimeoutMs });
+      this.knowledge = 'begun';
+      return answer;
+    } catch (error) {
+      this.knowledge = isUntaken(error) ? 'none' : 'unknown';
+      throw error;
+    }
+  }
+
+  async #register(branches: readonly BranchSpec[]): Promise<TransactionAnswer> {
+    await this.#beginning;
+    const { channel, requestTimeoutMs } = this.#client;
+    const body = { gid: this.#owner.gid, request: randomUUID(), branches };
+    return channel.request('register', body, { timeoutMs: requestTimeoutMs });
+  }
+
+  async #take(answer: TransactionAnswer, count: number): Promise<readonly BranchId[]> {
+    const { gid } = this.#owner;
+    const client = this.#client;
     const branchIds = answer.branchIds ?? [];
     if (branchIds.length !== count) {
       throw new SettleError('INTERNAL', 'the answer has another number of branch ids', { gid });
     }
-    answered(answer);
+    this.#owner.answered(answer);
     if (answer.phase === 'committing' || answer.phase === 'committed') {
       throw new SettleError('ALREADY_COMMITTED', 'by an earlier run with this gid', { gid });
     }
@@ -122,70 +214,6 @@ export function createBranchCaller(client: Client, options: BranchCallerOptions)
     if (answer.phase !== 'active') throw await askWhyRolledBack(client, gid);
     return branchIds;
   }
-
-  async function translated(error: unknown): Promise<unknown> {
-    const isLate = error instanceof SettleError && error.code === 'ALREADY_ROLLED_BACK';
-    return isLate ? askWhyRolledBack(client, gid) : error;
-  }
-
-  function enlist(spec: BranchSpec): Promise<BranchId> {
-    if (ended !== null) return Promise.reject(ended.error);
-    const { promise, resolve, reject } = Promise.withResolvers<BranchId>();
-    waiting.push({ spec, resolve, reject });
-    if (!isScheduled) {
-      isScheduled = true;
-      atEndOfMicrotasks(() => void flush());
-    }
-    return promise;
-  }
-
-  async function attempt<T>(work: (enlist: Enlist) => Promise<T>): Promise<T> {
-    try {
-      return await work(enlist);
-    } catch (error) {
-      const reason = await translated(error);
-      doomed ??= { error: reason };
-      throw reason;
-    }
-  }
-
-  return {
-    call(work) {
-      const outcome = attempt(work);
-      running.add(outcome);
-      const over = (): unknown => running.delete(outcome);
-      outcome.then(over, over);
-      return outcome;
-    },
-    async begun() {
-      if (knowledge === 'begun') return;
-      if (ended !== null) throw ended.error;
-      if (waiting.length > 0) void flush();
-      beginning ??= sendBegin([]);
-      answered(await beginning);
-    },
-    async beginEnded() {
-      await Promise.allSettled([beginning]);
-    },
-    doom(error) {
-      doomed ??= { error };
-    },
-    get doomed() {
-      return doomed;
-    },
-    async settled() {
-      while (running.size > 0) await Promise.allSettled(running);
-    },
-    end(error) {
-      ended ??= { error };
-      const batch = waiting;
-      waiting = [];
-      for (const one of batch) one.reject(error);
-    },
-    get knowledge() {
-      return knowledge;
-    },
-  };
 }
 
 /** Whether the coordinator certainly keeps nothing of a request that failed like this. */

@@ -54,7 +54,7 @@ export interface Scope {
   readonly context: TransactionContext;
   readonly branches: BranchCaller;
   /** Of a try that runs in its caller's process: told what the handler threw. */
-  readonly failed?: (error: unknown) => void;
+  failed?(error: unknown): void;
 }
 
 const storage = new AsyncLocalStorage<Scope | undefined>();
@@ -71,29 +71,66 @@ export function currentScope(): Scope | undefined {
 
 /** Runs with this scope; `undefined` runs outside of any. */
 export function runInScope<T>(scope: Scope | undefined, work: () => T): T {
+  // A run makes a map of all storages of the process: none for what is outside already.
+  if (scope === undefined && storage.getStore() === undefined) return work();
   return storage.run(scope, work);
 }
 
-/** The same transaction, seen from inside the `try` of one of its branches. */
-export function branchScope(scope: Scope, branchId: BranchId): Scope {
-  const { context } = scope;
-  return {
-    branches: scope.branches,
-    context: {
-      gid: context.gid,
-      branchId,
-      get phase() {
-        return context.phase;
-      },
-      signal: context.signal,
-      headers: async () => ({
-        ...(await context.headers()),
-        [contextHeaders.branch]: `${branchId}`,
-      }),
-      afterCommit: (hook) => context.afterCommit(hook),
-      afterRollback: (hook) => context.afterRollback(hook),
-    },
-  };
+/**
+ * The same transaction, seen from inside the `try` of one of its branches in this process. A class,
+ * and its context another, because each branch makes one of them: what few handlers ask for is made
+ * when they do.
+ */
+export class BranchScope implements Scope {
+  readonly branches: BranchCaller;
+  readonly context: TransactionContext;
+  /** What the handler threw; the answer to its call only keeps a text of it. */
+  thrown: unknown;
+
+  constructor(scope: Scope, branchId: BranchId) {
+    this.branches = scope.branches;
+    this.context = new BranchContext(scope.context, branchId);
+  }
+
+  failed(error: unknown): void {
+    this.thrown = error;
+  }
+}
+
+/** Its functions are getters so that they can be taken out of it like those of any other context. */
+class BranchContext implements TransactionContext {
+  readonly gid: Gid;
+  readonly branchId: BranchId;
+  readonly #whole: TransactionContext;
+
+  constructor(whole: TransactionContext, branchId: BranchId) {
+    this.gid = whole.gid;
+    this.branchId = branchId;
+    this.#whole = whole;
+  }
+
+  get phase(): Phase {
+    return this.#whole.phase;
+  }
+
+  get signal(): AbortSignal {
+    return this.#whole.signal;
+  }
+
+  get headers(): TransactionContext['headers'] {
+    return async () => ({
+      ...(await this.#whole.headers()),
+      [contextHeaders.branch]: `${this.branchId}`,
+    });
+  }
+
+  get afterCommit(): TransactionContext['afterCommit'] {
+    return this.#whole.afterCommit;
+  }
+
+  get afterRollback(): TransactionContext['afterRollback'] {
+    return this.#whole.afterRollback;
+  }
 }
 
 /** The gid that the headers carry; null when they carry none. INVALID_REQUEST when it is no gid. */

@@ -13,11 +13,17 @@ import type { Direction, Gid, Phase, TransactionAnswer } from './protocol/index.
 export interface Undecided {
   readonly gid: Gid;
   readonly branches: BranchCaller;
-  readonly wait: 'completed' | 'decided';
-  readonly waitMs: number;
-  readonly hooks: Readonly<Record<Direction, readonly (() => unknown)[]>>;
-  /** Told of the phase once the decision is known. */
-  learn(phase: Phase): void;
+  readonly plan: { readonly wait: 'completed' | 'decided'; readonly waitMs: number };
+  /** In the order in which they were given. */
+  readonly hooks: readonly Hook[];
+  /** Set once the decision is known. */
+  phase: Phase;
+}
+
+/** What its user wants to be called after the decision. */
+export interface Hook {
+  readonly direction: Direction;
+  readonly run: () => unknown;
 }
 
 /** The rollback is best effort: after this time the deadline is left to do it. */
@@ -30,7 +36,8 @@ const rollbackMsMax = 5_000;
 export async function commit(client: Client, global: Undecided): Promise<void> {
   // No branch was registered and no header left this process: there is nothing to decide.
   if (global.branches.knowledge === 'none') return finish(client, global, 'committed');
-  const { gid, wait, waitMs } = global;
+  const { gid } = global;
+  const { wait, waitMs } = global.plan;
   let answer: TransactionAnswer;
   try {
     const body = { gid, direction: 'commit', wait, waitMs } as const;
@@ -78,10 +85,11 @@ export async function rollBack(
   reason: unknown,
   isUrgent: boolean,
 ): Promise<void> {
-  const { gid, branches, waitMs } = global;
+  const { gid, branches } = global;
+  const { waitMs } = global.plan;
   if (branches.knowledge === 'beginning') await within(rollbackMsMax, branches.beginEnded());
   if (branches.knowledge === 'none') return finish(client, global, 'rolledBack');
-  const wait = isUrgent ? 'decided' : global.wait;
+  const wait = isUrgent ? 'decided' : global.plan.wait;
   try {
     const wish = { gid, direction: 'rollback', reason: reasonOf(reason), wait, waitMs } as const;
     const timeoutMs = Math.min(rollbackMsMax, client.requestTimeoutMs) + waitMs;
@@ -114,11 +122,12 @@ async function rollbackError(
 
 /** The decision is known. Hooks run in their order; what they throw changes nothing any more. */
 async function finish(client: Client, global: Undecided, phase: Phase): Promise<void> {
-  global.learn(phase);
-  const hooks = isRollback(phase) ? global.hooks.rollback : global.hooks.commit;
-  for (const hook of hooks) {
+  global.phase = phase;
+  const direction: Direction = isRollback(phase) ? 'rollback' : 'commit';
+  for (const hook of global.hooks) {
+    if (hook.direction !== direction) continue;
     try {
-      await runInScope(undefined, hook);
+      await runInScope(undefined, hook.run);
     } catch (error) {
       client.logger.error({ gid: global.gid, phase, error }, 'a hook failed');
     }

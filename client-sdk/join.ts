@@ -2,9 +2,16 @@
  * Taking part in a global transaction that was begun elsewhere: by a service that was called with
  * its headers, or by the `try` of one of its branches. Guards: who joins never decides.
  */
-import { type BranchCaller, createBranchCaller } from './branch-caller.ts';
+import { createBranchCaller } from './branch-caller.ts';
 import type { Client } from './client.ts';
-import { currentScope, gidOf, type HeadersOrGid, runInScope, type Scope } from './context.ts';
+import {
+  currentScope,
+  gidOf,
+  type HeadersOrGid,
+  runInScope,
+  type Scope,
+  type TransactionContext,
+} from './context.ts';
 import { SettleError } from './errors.ts';
 import { type BranchId, contextHeaders, type Gid, type Phase } from './protocol/index.ts';
 
@@ -27,46 +34,64 @@ export async function joinTransaction<T>(
 
 /** Runs the work in a scope of its own and waits for the calls that it started. */
 export async function runJoined<T>(scope: Scope, work: () => T | Promise<T>): Promise<T> {
-  const { branches, context } = scope;
+  const { branches } = scope;
   try {
-    const value = await runInScope(scope, async () => work());
+    const value = await runInScope(scope, work);
     await branches.settled();
     if (branches.doomed !== null) throw branches.doomed.error;
     return value;
   } finally {
-    const { gid } = context;
-    branches.end(new SettleError('INVALID_REQUEST', 'the work that joined is over', { gid }));
+    branches.end(workIsOver);
   }
 }
 
 /** The view of one that takes part. `branchId`: whose `try` it is; null in a service's own code. */
 export function joinedScope(client: Client, gid: Gid, branchId: BranchId | null): Scope {
-  let phase: Phase = 'active';
-  const branches: BranchCaller = createBranchCaller(client, {
+  const context = new JoinedContext(gid, branchId);
+  const branches = createBranchCaller(client, {
     gid,
     begin: null,
     answered(answer) {
-      phase = answer.phase;
+      context.phase = answer.phase;
     },
   });
-  const headers =
-    branchId === null
-      ? { [contextHeaders.gid]: gid }
-      : { [contextHeaders.gid]: gid, [contextHeaders.branch]: `${branchId}` };
-  return {
-    branches,
-    context: {
-      gid,
-      branchId,
-      get phase() {
-        return phase;
-      },
-      signal: new AbortController().signal,
-      headers: async () => headers,
-      afterCommit: () => refuseHook(gid),
-      afterRollback: () => refuseHook(gid),
-    },
-  };
+  return { branches, context };
+}
+
+/** As for the other contexts: what few ask for is made when they do, and can be taken out of it. */
+class JoinedContext implements TransactionContext {
+  readonly gid: Gid;
+  readonly branchId: BranchId | null;
+  phase: Phase = 'active';
+  #signal: AbortSignal | null = null;
+
+  constructor(gid: Gid, branchId: BranchId | null) {
+    this.gid = gid;
+    this.branchId = branchId;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= new AbortController().signal;
+    return this.#signal;
+  }
+
+  get headers(): TransactionContext['headers'] {
+    const { gid, branchId } = this;
+    const own = branchId === null ? {} : { [contextHeaders.branch]: `${branchId}` };
+    return async () => ({ [contextHeaders.gid]: gid, ...own });
+  }
+
+  get afterCommit(): TransactionContext['afterCommit'] {
+    return () => refuseHook(this.gid);
+  }
+
+  get afterRollback(): TransactionContext['afterRollback'] {
+    return () => refuseHook(this.gid);
+  }
+}
+
+function workIsOver(gid: Gid): SettleError {
+  return new SettleError('INVALID_REQUEST', 'the work that joined is over', { gid });
 }
 
 function refuseHook(gid: Gid): never {

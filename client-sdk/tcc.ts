@@ -3,9 +3,9 @@
  * What the participant half does with them is in `participant/method.ts`. Guards: only a `try` has
  * a transaction context; phase two never adds branches.
  */
-import type { Enlist } from './branch-caller.ts';
+import type { Registry } from './branch-caller.ts';
 import type { Client } from './client.ts';
-import { branchScope, currentScope, runInScope, type Scope } from './context.ts';
+import { BranchScope, currentScope, runInScope, type Scope } from './context.ts';
 import { SettleError } from './errors.ts';
 import { joinedScope, runJoined } from './join.ts';
 import { payloadOf } from './json.ts';
@@ -43,11 +43,12 @@ export function defineTcc<Db extends Database | undefined, Sent, Input, Result>(
   const method = tccMethod(name, scoped(client, definition));
   client.host.offer(method);
   const participant = { service: client.service, method: name };
+  const what = `input of ${name}`;
   const call = (input: Sent): Promise<Result> =>
-    inScope(name, async (scope, enlist) => {
+    inScope(name, async (scope, registry) => {
       if (definition.input !== undefined) await check(name, definition.input, input);
-      const payload = payloadOf(`input of ${name}`, input);
-      const branchId = await enlist({ participant, payload });
+      const payload = payloadOf(what, input);
+      const branchId = await registry.enlist({ participant, payload });
       const { gid } = scope.context;
       const request: Call = { gid, branchId, operation: 'try', method: name, payload };
       // Parse boundary: the barrier gives back what `try` returned, as JSON has it.
@@ -64,10 +65,11 @@ export function defineRemote<Input, Result>(
   client: Client,
   participant: Participant,
 ): BranchCall<Input, Result> {
-  const what = nameOf(participant);
+  const name = nameOf(participant);
+  const what = `input of ${name}`;
   const call = (input: Input): Promise<Result> =>
-    inScope(what, async (scope, enlist) => {
-      const branchId = await enlist({ participant, payload: payloadOf(`input of ${what}`, input) });
+    inScope(name, async (scope, registry) => {
+      const branchId = await registry.enlist({ participant, payload: payloadOf(what, input) });
       const { gid, signal } = scope.context;
       const options = { timeoutMs: client.requestTimeoutMs, signal };
       const answer = await client.channel.request('try', { gid, branchId }, options);
@@ -102,32 +104,29 @@ export async function check(
 }
 
 /** Everything that can fail does so inside the branch caller: nothing is lost when nobody awaits. */
-function inScope<T>(name: string, work: (scope: Scope, enlist: Enlist) => Promise<T>): Promise<T> {
+function inScope<T>(
+  name: string,
+  work: (scope: Scope, registry: Registry) => Promise<T>,
+): Promise<T> {
   const scope = currentScope();
   if (scope === undefined) return Promise.reject(new SettleError('NO_TRANSACTION', name));
-  return scope.branches.call((enlist) => work(scope, enlist));
+  return scope.branches.call((registry) => work(scope, registry));
 }
 
 /** No network: the barrier makes a local try as safe as one that came by the channel. */
 async function tryHere(scope: Scope, method: Method, call: Call): Promise<Json> {
   const { gid } = call;
-  let thrown: unknown;
-  const own: Scope = {
-    ...branchScope(scope, call.branchId),
-    failed(error) {
-      thrown = error;
-    },
-  };
+  const own = new BranchScope(scope, call.branchId);
   const answer = await runInScope(own, () => method.handle(call));
   switch (answer.outcome) {
     case 'done':
       return answer.result;
     case 'refused':
-      throw new SettleError('REFUSED', answer.error, { gid, cause: thrown });
+      throw new SettleError('REFUSED', answer.error, { gid, cause: own.thrown });
     case 'ongoing':
-      throw new SettleError('ONGOING', call.method, { gid, cause: thrown });
+      throw new SettleError('ONGOING', call.method, { gid, cause: own.thrown });
     case 'unknown':
-      throw new SettleError('UNKNOWN', answer.error, { gid, cause: thrown });
+      throw new SettleError('UNKNOWN', answer.error, { gid, cause: own.thrown });
     default:
       return answer satisfies never;
   }
@@ -141,12 +140,14 @@ function scoped<Db, Input, Result>(
   return {
     ...definition,
     async try(trx, input, call) {
-      const work = async (): Promise<Result> => definition.try(trx, input, call);
       const here = currentScope();
       const isHere = here?.context.gid === call.gid && here.context.branchId === call.branchId;
-      if (!isHere) return runJoined(joinedScope(client, call.gid, call.branchId), work);
+      if (!isHere) {
+        const own = joinedScope(client, call.gid, call.branchId);
+        return runJoined(own, () => definition.try(trx, input, call));
+      }
       try {
-        return await work();
+        return await definition.try(trx, input, call);
       } catch (error) {
         // The answer only keeps a text; the caller in this process gets the error itself as cause.
         here.failed?.(error);

@@ -8,21 +8,14 @@
  * ```
  * Guards: commit is sent only when every branch that was started has ended well.
  */
-import { createBranchCaller } from './branch-caller.ts';
 import type { Client } from './client.ts';
 import { currentScope, runInScope, type Scope, type TransactionContext } from './context.ts';
-import { commit, rollBack, type Undecided } from './decision.ts';
+import { commit, rollBack } from './decision.ts';
 import { type Duration, durationMs } from './duration.ts';
 import { SettleError } from './errors.ts';
 import { newGid } from './gid.ts';
-import {
-  contextHeaders,
-  type Direction,
-  type Gid,
-  isGid,
-  limits,
-  type Phase,
-} from './protocol/index.ts';
+import { OpenTransaction, type Plan } from './open-transaction.ts';
+import { type Gid, isGid, limits } from './protocol/index.ts';
 
 /** How a global transaction runs. */
 export interface TransactionOptions {
@@ -53,27 +46,7 @@ export interface TransactionOptions {
   readonly waitMs?: number;
 }
 
-interface Plan {
-  readonly gid: Gid;
-  readonly name: string;
-  readonly timeoutMs: number;
-  readonly labels: Readonly<Record<string, string>> | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly wait: 'completed' | 'decided';
-  readonly waitMs: number;
-}
-
-interface Global extends Scope, Undecided {
-  /** No more branches, no more timers. Later calls of branches reject with this error. */
-  end(error: unknown): void;
-  /** The same, and whoever listens to the signal hears that it is over. */
-  abort(error: unknown): void;
-}
-
 const defaults = { timeoutMs: 30_000, waitMs: 2_000, waitMsMax: 60_000 } as const;
-
-/** Node's timers take no longer delay. */
-const timerMsMax = 2_147_483_647;
 
 /**
  * Runs the callback in a new global transaction, commits it, and gives the callback's value. Inside
@@ -94,7 +67,7 @@ export async function runTransaction<T>(
   if (outer !== undefined) return joinOuter(outer, callback);
   const plan = planOf(options);
   plan.signal?.throwIfAborted();
-  const global = openGlobal(client, plan);
+  const global = new OpenTransaction(client, plan);
   let value: T;
   try {
     value = await untilAborted(plan.signal, runBranches(global, callback));
@@ -104,7 +77,7 @@ export async function runTransaction<T>(
     await rollBack(client, global, error, plan.signal?.aborted === true);
     throw error;
   }
-  global.end(new SettleError('INVALID_REQUEST', 'this transaction is over', { gid: global.gid }));
+  global.end(isOver);
   await commit(client, global);
   return value;
 }
@@ -124,10 +97,10 @@ async function joinOuter<T>(
 
 /** The callback, and every call it started, awaited or not. Rejects when one of them failed. */
 async function runBranches<T>(
-  global: Global,
+  global: OpenTransaction,
   callback: (tx: TransactionContext) => T | Promise<T>,
 ): Promise<T> {
-  const value = await runInScope(global, async () => callback(global.context));
+  const value = await runInScope(global, () => callback(global.context));
   await global.branches.settled();
   if (global.branches.doomed !== null) throw global.branches.doomed.error;
   return value;
@@ -143,75 +116,17 @@ function untilAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Pro
   return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', aborted));
 }
 
-function openGlobal(client: Client, plan: Plan): Global {
-  const { gid, name, timeoutMs, labels } = plan;
-  const doomed = new AbortController();
-  const hooks: Record<Direction, (() => unknown)[]> = { commit: [], rollback: [] };
-  let phase: Phase = 'active';
-  let deadline: NodeJS.Timeout | undefined;
-  let isOver = false;
-  const aborted = (): void => doomed.abort(plan.signal?.reason);
-  plan.signal?.addEventListener('abort', aborted, { once: true });
-
-  const branches = createBranchCaller(client, {
-    gid,
-    begin: { gid, name, timeoutMs, ...(labels === undefined ? {} : { labels }) },
-    answered(answer) {
-      phase = answer.phase;
-      if (isOver) return;
-      // The coordinator started its clock earlier than we do: when this fires, its deadline has
-      // passed, and only this initiator could have committed. So it is certain to roll back.
-      deadline ??= setTimeout(
-        () => {
-          const detail = `the deadline of ${timeoutMs} ms has passed`;
-          doomed.abort(new SettleError('ROLLED_BACK', detail, { gid }));
-        },
-        Math.min(timeoutMs, timerMsMax),
-      );
-    },
-  });
-  function end(error: unknown): void {
-    isOver = true;
-    branches.end(error);
-    clearTimeout(deadline);
-    plan.signal?.removeEventListener('abort', aborted);
-  }
-  return {
-    gid,
-    wait: plan.wait,
-    waitMs: plan.waitMs,
-    hooks,
-    branches,
-    context: {
-      gid,
-      branchId: null,
-      get phase() {
-        return phase;
-      },
-      signal: doomed.signal,
-      async headers() {
-        await branches.begun();
-        return { [contextHeaders.gid]: gid };
-      },
-      afterCommit: (hook) => void hooks.commit.push(hook),
-      afterRollback: (hook) => void hooks.rollback.push(hook),
-    },
-    learn(known) {
-      phase = known;
-    },
-    end,
-    abort(error) {
-      end(error);
-      doomed.abort(error);
-    },
-  };
+function isOver(gid: Gid): SettleError {
+  return new SettleError('INVALID_REQUEST', 'this transaction is over', { gid });
 }
 
 function planOf(options: TransactionOptions): Plan {
-  const { gid = newGid(), timeout = defaults.timeoutMs, waitMs = defaults.waitMs } = options;
-  if (!isGid(gid)) throw new SettleError('INVALID_REQUEST', `gid: "${gid}" is not a gid`);
+  const { gid, timeout = defaults.timeoutMs, waitMs = defaults.waitMs } = options;
+  if (gid !== undefined && !isGid(gid)) {
+    throw new SettleError('INVALID_REQUEST', `gid: "${gid}" is not a gid`);
+  }
   return {
-    gid,
+    gid: gid ?? newGid(),
     name: options.name ?? 'transaction',
     timeoutMs: durationMs('timeout', timeout, {
       min: limits.timeoutMsMin,

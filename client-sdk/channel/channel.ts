@@ -14,7 +14,7 @@ import {
   type ServerMessage,
 } from '../protocol/index.ts';
 import { openConnection } from './connection.ts';
-import { fitsFrame, otherMessage } from './frame.ts';
+import { answerMessage, fitsFrame, helloMessage } from './frame.ts';
 import { type Backoff, keepConnected } from './reconnect.ts';
 import { createRequests, type Requests } from './requests.ts';
 
@@ -100,7 +100,7 @@ export function openChannel(options: ChannelOptions, host: Host, logger: Logger)
       methods: isTaking ? host.methods() : [],
       callsMax: isTaking ? options.callsMax : 0,
     } as const;
-    line.connection?.send(otherMessage(hello));
+    line.connection?.send(helloMessage(hello));
   }
 
   function lost(code: number, reason: string): void {
@@ -159,20 +159,18 @@ export function openChannel(options: ChannelOptions, host: Host, logger: Logger)
   async function answer(id: number, call: Call): Promise<void> {
     const itsTerm = term;
     callsRunning += 1;
-    const text = callsRunning > options.callsMax ? busyAnswer(id, options) : await ask(id, call);
+    let text: string;
+    try {
+      const isBusy = callsRunning > options.callsMax;
+      text = answerMessage(id, isBusy ? busyAnswer(options) : await host.answer(call));
+      if (!fitsFrame(text)) text = unknownMessage(id, 'the answer is larger than a frame');
+    } catch (error) {
+      logger.error({ ...fields, gid: call.gid, method: call.method, error }, 'no answer was made');
+      text = unknownMessage(id, 'the answer could not be encoded');
+    }
     callsRunning -= 1;
     if (itsTerm === term) line.connection?.send(text);
     checkIdle();
-  }
-
-  async function ask(id: number, call: Call): Promise<string> {
-    try {
-      const text = otherMessage({ kind: 'answer', id, answer: await host.answer(call) });
-      return fitsFrame(text) ? text : unknownAnswer(id, 'the answer is larger than a frame');
-    } catch (error) {
-      logger.error({ ...fields, gid: call.gid, method: call.method, error }, 'no answer was made');
-      return unknownAnswer(id, 'the answer could not be encoded');
-    }
   }
 
   async function ready(timeoutMs: number): Promise<void> {
@@ -234,12 +232,11 @@ export function openChannel(options: ChannelOptions, host: Host, logger: Logger)
   };
 }
 
-function busyAnswer(id: number, options: ChannelOptions): string {
-  const error = `${options.instance} takes ${options.callsMax} calls at once`;
-  const answer: CallAnswer = { outcome: 'unknown', error, retryAfterMs: 100, asked: false };
-  return otherMessage({ kind: 'answer', id, answer });
+function busyAnswer({ instance, callsMax }: ChannelOptions): CallAnswer {
+  const error = `${instance} takes ${callsMax} calls at once`;
+  return { outcome: 'unknown', error, retryAfterMs: 100, asked: false };
 }
 
-function unknownAnswer(id: number, error: string): string {
-  return otherMessage({ kind: 'answer', id, answer: { outcome: 'unknown', error } });
+function unknownMessage(id: number, error: string): string {
+  return answerMessage(id, { outcome: 'unknown', error });
 }

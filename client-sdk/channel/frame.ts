@@ -3,7 +3,7 @@
  * is not a message of the protocol gets further than here.
  */
 import {
-  type Call,
+  type CallAnswer,
   type ChannelVerb,
   type ClientMessage,
   isErrorCode,
@@ -30,15 +30,17 @@ const envelopeBytesMax = 128;
 
 /** A writer that hands finished frames to `send`. */
 export function frameWriter(send: (frame: string) => void): FrameWriter {
-  let messages: string[] = [];
+  /** The frame without its last bracket: as text, for a list would have to be joined. */
+  let text = '';
+  let messages = 0;
   let bytesMax = 2;
   let isDropped = false;
   let isScheduled = false;
 
   function flush(): void {
-    if (messages.length === 0) return;
-    const frame = `[${messages.join(',')}]`;
-    messages = [];
+    if (messages === 0) return;
+    const frame = `${text}]`;
+    messages = 0;
     bytesMax = 2;
     send(frame);
   }
@@ -53,9 +55,10 @@ export function frameWriter(send: (frame: string) => void): FrameWriter {
       if (isDropped) return;
       const bytes = bytesAtMost(message);
       if (bytesMax + bytes > limits.bodyBytesMax) flush();
-      messages.push(message);
+      text = messages === 0 ? `[${message}` : `${text},${message}`;
+      messages += 1;
       bytesMax += bytes;
-      if (messages.length >= limits.frameMessagesMax) flush();
+      if (messages >= limits.frameMessagesMax) flush();
       else if (!isScheduled) {
         isScheduled = true;
         setImmediate(endOfTick);
@@ -64,7 +67,7 @@ export function frameWriter(send: (frame: string) => void): FrameWriter {
     flush,
     drop() {
       isDropped = true;
-      messages = [];
+      messages = 0;
     },
   };
 }
@@ -88,9 +91,16 @@ export function requestMessage(id: number, verb: ChannelVerb, body: string): str
   return `{"kind":"request","id":${id},"verb":"${verb}","body":${body}}`;
 }
 
-/** Any other message. */
-export function otherMessage(message: Exclude<ClientMessage, { kind: 'request' }>): string {
-  return JSON.stringify(message);
+/** The answer to a call. Most say only that phase two is done: their text is always the same. */
+export function answerMessage(id: number, answer: CallAnswer): string {
+  const isEmpty = answer.outcome === 'done' && answer.result === null;
+  const text = isEmpty ? '{"outcome":"done","result":null}' : JSON.stringify(answer);
+  return `{"kind":"answer","id":${id},"answer":${text}}`;
+}
+
+/** The first message of a connection. */
+export function helloMessage(hello: Extract<ClientMessage, { kind: 'hello' }>): string {
+  return JSON.stringify(hello);
 }
 
 /** The messages of a frame; null when it is none. Unknown kinds are left out, for newer servers. */
@@ -113,11 +123,12 @@ function parseMessage(value: Readonly<Record<string, unknown>>): ServerMessage |
     return { kind, version: Number(value.version), node: String(value.node), requestsMax };
   }
   if (typeof id !== 'number') return null;
-  if (kind === 'reply') return { kind, id, body: value.body };
   if (kind === 'problem') return { kind, id, problem: parseProblem(value.problem) };
-  // The coordinator is trusted with the shape of a call; methods check their own payload.
-  if (kind === 'call' && isObject(value.call))
-    return { kind, id, call: value.call as unknown as Call };
+  // The coordinator is trusted with the shape of a reply's body and of a call (methods check their
+  // own payload), so what was parsed is the message: copies of it would be garbage at once.
+  if (kind === 'reply' || (kind === 'call' && isObject(value.call))) {
+    return value as unknown as ServerMessage;
+  }
   return null;
 }
 

@@ -12,16 +12,11 @@
  * Guards: what may have been taken by a coordinator ends as UNKNOWN when no answer ever tells;
  * only what certainly was not taken ends as UNREACHABLE or with the coordinator's refusal.
  */
-import { problemError, reasonOf, SettleError } from '../errors.ts';
-import {
-  type ChannelRequests,
-  type ChannelVerb,
-  type ErrorCode,
-  type Gid,
-  limits,
-  type Problem,
-} from '../protocol/index.ts';
-import { fitsFrame, requestMessage } from './frame.ts';
+import { problemError, SettleError } from '../errors.ts';
+import type { ChannelRequests, ChannelVerb, ErrorCode, Problem } from '../protocol/index.ts';
+import { createDeadlines } from './deadlines.ts';
+import { type Entry, encode, expired, gidOf } from './entry.ts';
+import { requestMessage } from './frame.ts';
 
 /** How long to wait for an answer, and what ends the wait sooner. */
 export interface RequestOptions {
@@ -51,24 +46,6 @@ export interface Requests {
   end(): void;
 }
 
-interface Entry {
-  readonly verb: ChannelVerb;
-  readonly gid: Gid | undefined;
-  readonly body: string;
-  readonly endsAtMs: number;
-  readonly resolve: (body: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  /** Releases the timer of its time limit and the listener of its signal. */
-  release: () => void;
-  /** Of the message that is under way; each sending has its own, so late answers hit nothing. */
-  id: number;
-  resting: NodeJS.Timeout | undefined;
-  rests: number;
-  /** A coordinator may have taken it although no answer came. */
-  isPerhapsTaken: boolean;
-  lastProblem: Problem | null;
-}
-
 /** Waiting requests of one process; more are refused at once. 65,536 × 1 KiB we would still hold. */
 const pendingMax = 65_536;
 
@@ -93,45 +70,68 @@ const untakenCodes: ReadonlySet<ErrorCode> = new Set(['OVERLOADED', 'LOG_UNAVAIL
 /** No request waits, there is no connection. `onIdle` is called whenever nothing waits any more. */
 export function createRequests(onIdle: () => void): Requests {
   const queued = new Set<Entry>();
-  const sent = new Map<number, Entry>();
-  const all = new Set<Entry>();
-  /** Under way, but nobody waits any more: they keep their place in the window until answered. */
-  const abandoned = new Set<number>();
+  /** Null: nobody waits for it any more, but it keeps its place in the window until answered. */
+  const sent = new Map<number, Entry | null>();
+  const resting = new Set<Entry>();
+  const deadlines = createDeadlines(expireAt);
+  /** How many are queued, sent and still waited for, or resting. */
+  let pending = 0;
   let line: { readonly send: (message: string) => void; readonly windowMax: number } | null = null;
   let lastId = 0;
   let whyNotConnected = 'no connection was made yet';
   let isEnded = false;
 
+  function waiting(): readonly Entry[] {
+    return [...sent.values(), ...queued, ...resting].filter((entry) => entry !== null);
+  }
+
+  function send(entry: Entry): void {
+    entry.id = ++lastId;
+    sent.set(entry.id, entry);
+    line?.send(requestMessage(entry.id, entry.verb, entry.body));
+  }
+
+  function hasRoom(): boolean {
+    return line !== null && sent.size < line.windowMax;
+  }
+
   function pump(): void {
-    if (line === null) return;
+    if (queued.size === 0) return;
     for (const entry of queued) {
-      if (sent.size + abandoned.size >= line.windowMax) return;
+      if (!hasRoom()) return;
       queued.delete(entry);
-      entry.id = ++lastId;
-      sent.set(entry.id, entry);
-      line.send(requestMessage(entry.id, entry.verb, entry.body));
+      send(entry);
     }
   }
 
+  function enqueue(entry: Entry): void {
+    if (queued.size === 0 && hasRoom()) send(entry);
+    else queued.add(entry);
+  }
+
+  /** Nobody waits for this one any more; `take` or the caller has dealt with its place. */
   function forget(entry: Entry): void {
-    all.delete(entry);
-    queued.delete(entry);
-    if (sent.delete(entry.id)) abandoned.add(entry.id);
-    clearTimeout(entry.resting);
-    entry.release();
-    if (all.size === 0) onIdle();
+    pending -= 1;
+    if (entry.aborted !== null) entry.signal?.removeEventListener('abort', entry.aborted);
+    if (pending === 0) onIdle();
     pump();
   }
 
   function fail(entry: Entry, error: unknown): void {
+    if (sent.has(entry.id)) sent.set(entry.id, null);
+    else if (resting.delete(entry)) clearTimeout(entry.resting);
+    else queued.delete(entry);
     forget(entry);
     entry.reject(error);
   }
 
-  function take(id: number): Entry | undefined {
+  /** The request that was sent under this id; its place in the window is free. */
+  function take(id: number): Entry | null {
     const entry = sent.get(id);
+    if (entry === undefined) return null;
     sent.delete(id);
-    if (abandoned.delete(id)) pump();
+    if (entry === null) pump();
+    else entry.id = 0;
     return entry;
   }
 
@@ -144,58 +144,70 @@ export function createRequests(onIdle: () => void): Requests {
       fail(entry, expired(entry, whyNotConnected));
       return;
     }
+    resting.add(entry);
     entry.resting = setTimeout(() => {
-      queued.add(entry);
-      pump();
+      resting.delete(entry);
+      enqueue(entry);
     }, delayMs);
     pump();
   }
 
-  function enqueue(entry: Entry, options: RequestOptions): void {
-    const { signal } = options;
-    const timer = setTimeout(() => {
-      if (sent.has(entry.id)) entry.isPerhapsTaken = true;
-      fail(entry, expired(entry, whyNotConnected));
-    }, options.timeoutMs);
-    const aborted = (): void => fail(entry, signal?.reason);
-    signal?.addEventListener('abort', aborted);
-    entry.release = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', aborted);
-    };
-    all.add(entry);
-    queued.add(entry);
-    pump();
+  function expireAt(nowMs: number): number {
+    let nextAtMs = Number.POSITIVE_INFINITY;
+    for (const entry of waiting()) {
+      if (entry.endsAtMs > nowMs) nextAtMs = Math.min(nextAtMs, entry.endsAtMs);
+      else {
+        if (sent.has(entry.id)) entry.isPerhapsTaken = true;
+        fail(entry, expired(entry, whyNotConnected));
+      }
+    }
+    return nextAtMs;
+  }
+
+  function add(entry: Entry): void {
+    const { signal } = entry;
+    if (signal !== undefined) {
+      entry.aborted = () => fail(entry, signal.reason);
+      signal.addEventListener('abort', entry.aborted);
+    }
+    pending += 1;
+    deadlines.watch(entry);
+    enqueue(entry);
+  }
+
+  /** Throws for what cannot be asked at all. */
+  function textOf(verb: ChannelVerb, body: object, signal: AbortSignal | undefined): string {
+    const gid = gidOf(body);
+    if (isEnded) throw new SettleError('UNREACHABLE', 'this client is closed', { gid });
+    if (pending >= pendingMax) {
+      throw new SettleError('OVERLOADED', `${pendingMax} requests wait here already`, { gid });
+    }
+    signal?.throwIfAborted();
+    return encode(verb, body, gid);
   }
 
   return {
-    async request(verb, body, options) {
-      const gid = 'gid' in body ? body.gid : undefined;
-      if (isEnded) throw new SettleError('UNREACHABLE', 'this client is closed', { gid });
-      if (all.size >= pendingMax) {
-        throw new SettleError('OVERLOADED', `${pendingMax} requests wait here already`, { gid });
-      }
-      options.signal?.throwIfAborted();
-      const text = encode(verb, body, gid);
-      return new Promise((resolve, reject) => {
-        const entry: Entry = {
+    request: (verb, body, { timeoutMs, signal }) =>
+      new Promise((resolve, reject) => {
+        // What is thrown here is what the promise rejects with.
+        const text = textOf(verb, body, signal);
+        add({
           verb,
-          gid,
+          gid: gidOf(body),
           body: text,
-          endsAtMs: performance.now() + options.timeoutMs,
+          endsAtMs: performance.now() + timeoutMs,
           // The parse boundary of replies: the coordinator is trusted with the shape of a body.
           resolve: resolve as (body: unknown) => void,
           reject,
-          release: () => undefined,
+          signal,
+          aborted: null,
           id: 0,
           resting: undefined,
           rests: 0,
           isPerhapsTaken: false,
           lastProblem: null,
-        };
-        enqueue(entry, options);
-      });
-    },
+        });
+      }),
     connected(send, windowMax) {
       line = { send, windowMax: Math.max(1, windowMax) };
       whyNotConnected = 'as many requests as the coordinator allows were under way';
@@ -208,63 +220,35 @@ export function createRequests(onIdle: () => void): Requests {
       queued.clear();
       // Oldest first: the order in which they were asked is kept over connections.
       for (const entry of sent.values()) {
+        if (entry === null) continue;
         entry.isPerhapsTaken = true;
+        entry.id = 0;
         queued.add(entry);
       }
       sent.clear();
-      abandoned.clear();
       for (const entry of later) queued.add(entry);
     },
     reply(id, body) {
       const entry = take(id);
-      if (entry === undefined) return;
+      if (entry === null) return;
       forget(entry);
       entry.resolve(body);
     },
     problem(id, problem) {
       const entry = take(id);
-      if (entry === undefined) return;
+      if (entry === null) return;
       const isRetried =
         retriedCodes.has(problem.code) || (problem.code === 'UNKNOWN' && entry.verb !== 'try');
       if (isRetried) rest(entry, problem);
       else fail(entry, problemError(problem, entry.gid));
     },
     get pending() {
-      return all.size;
+      return pending;
     },
     end() {
       isEnded = true;
-      for (const entry of [...all]) fail(entry, expired(entry, 'this client was closed'));
+      for (const entry of waiting()) fail(entry, expired(entry, 'this client was closed'));
+      deadlines.stop();
     },
   };
-}
-
-/** Throws INVALID_REQUEST for what JSON cannot say, LIMIT_EXCEEDED beyond 1 MiB. */
-function encode(verb: ChannelVerb, body: unknown, gid: Gid | undefined): string {
-  const text = jsonText(verb, body, gid);
-  if (fitsFrame(text)) return text;
-  const detail = `${verb}: a request takes at most ${limits.bodyBytesMax} bytes`;
-  throw new SettleError('LIMIT_EXCEEDED', detail, { gid });
-}
-
-function jsonText(verb: ChannelVerb, body: unknown, gid: Gid | undefined): string {
-  try {
-    return JSON.stringify(body);
-  } catch (error) {
-    const detail = `${verb}: the request is not JSON: ${reasonOf(error)}`;
-    throw new SettleError('INVALID_REQUEST', detail, { gid, cause: error });
-  }
-}
-
-/** What is true of a request whose time is over. */
-function expired(entry: Entry, whyNotConnected: string): SettleError {
-  const { verb, gid, lastProblem } = entry;
-  const more = { gid, cause: lastProblem === null ? undefined : problemError(lastProblem, gid) };
-  if (entry.isPerhapsTaken) {
-    const why = lastProblem === null ? '' : `; the last one was ${lastProblem.code}`;
-    return new SettleError('UNKNOWN', `${verb}: no final answer came in time${why}`, more);
-  }
-  if (lastProblem !== null) return problemError(lastProblem, gid);
-  const why = `${verb} was not sent: ${whyNotConnected}`;
-  return new SettleError('UNREACHABLE', why, more);
 }

@@ -3,8 +3,8 @@
  * that decides between `refused` and `unknown`. Invariant: `refused` is said only of what certainly
  * has not happened and never will.
  */
-
 import { RetryableError, SettleError, TerminalError } from '../errors.ts';
+import { isSmallJson } from '../json.ts';
 import { type CallAnswer, type Json, limits } from '../protocol/index.ts';
 
 /** How long the coordinator is asked to wait after a deadlock: the winner needs a moment. */
@@ -42,17 +42,22 @@ export interface EncodedResult {
  * TerminalError, so that the local transaction rolls back: the next attempt would be no smaller.
  */
 export function encodeResult(result: unknown): EncodedResult {
+  const value = checkResult(result);
+  return { value, text: value === null ? null : JSON.stringify(value) };
+}
+
+/** As {@link encodeResult}, for a result that is not stored: its text is made when it is sent. */
+export function checkResult(result: unknown): Json {
   const value = asJson(result, 1);
-  if (value === null) return { value, text: null };
-  const text = JSON.stringify(value);
-  const bytes = Buffer.byteLength(text);
+  if (isSmallJson(value)) return value;
+  const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes > limits.payloadBytesMax) {
     throw new TerminalError(
       `the result has ${bytes} bytes of JSON, at most ${limits.payloadBytesMax} are allowed: ` +
         'keep it in your own database and return a key',
     );
   }
-  return { value, text };
+  return value;
 }
 
 /** The answer to a call whose handler threw. Texts are cut at 512 characters; never a stack. */
@@ -142,12 +147,19 @@ function objectAsJson(value: object, depth: number): Json {
   if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) {
     throw notJson(`a ${value.constructor.name}`);
   }
-  const copy: Record<string, Json> = Object.create(null);
-  for (const [name, item] of Object.entries(value)) {
-    if (item !== undefined) copy[name] = asJson(item, depth + 1);
+  const fields = value as Readonly<Record<string, unknown>>;
+  const copy: Record<string, Json> = {};
+  for (const name of Object.keys(fields)) {
+    if (fields[name] === undefined) continue;
+    const json = asJson(fields[name], depth + 1);
+    // An own property of this name, as JSON.parse makes it; an assignment would set the prototype.
+    if (name === '__proto__') Object.defineProperty(copy, name, { ...ownProperty, value: json });
+    else copy[name] = json;
   }
-  return { ...copy };
+  return copy;
 }
+
+const ownProperty = { enumerable: true, configurable: true, writable: true } as const;
 
 function notJson(what: string): TerminalError {
   return new TerminalError(`the result is not JSON: it contains ${what}`);

@@ -60,7 +60,7 @@ export function createHost(): Host {
   };
 }
 
-async function answerCall(offered: ReadonlyMap<string, Method>, call: Call): Promise<CallAnswer> {
+function answerCall(offered: ReadonlyMap<string, Method>, call: Call): Promise<CallAnswer> {
   const method = offered.get(call.method);
   if (method === undefined) {
     return notOffered(`this instance does not offer the method "${call.method}"`);
@@ -68,14 +68,10 @@ async function answerCall(offered: ReadonlyMap<string, Method>, call: Call): Pro
   if (!method.operations.includes(call.operation)) {
     return notOffered(`the method "${call.method}" has no operation "${call.operation}"`);
   }
-  try {
-    return await method.handle(call);
-  } catch (error) {
-    return answerOfError(error);
-  }
+  return method.handle(call).catch(answerOfError);
 }
 
 // Unknown, not refused: during a rolling upgrade another instance may well offer it.
-function notOffered(what: string): CallAnswer {
-  return { outcome: 'unknown', error: `METHOD_NOT_OFFERED: ${what}` };
+function notOffered(what: string): Promise<CallAnswer> {
+  return Promise.resolve({ outcome: 'unknown', error: `METHOD_NOT_OFFERED: ${what}` });
 }

@@ -6,8 +6,8 @@
 import { TerminalError } from '../errors.ts';
 import type { BranchId, Call, CallAnswer, Gid, Json, Operation } from '../protocol/index.ts';
 import { type StandardSchema, validate } from '../standard-schema.ts';
-import { answerOfError, encodeResult } from './answer.ts';
-import { type Barrier, forwardOf, guard, type Work } from './barrier.ts';
+import { answerOfError, checkResult } from './answer.ts';
+import { type Barrier, forwardOf, guard } from './barrier.ts';
 import { barrierOf, type Database, type TrxOf } from './databases/detect.ts';
 import type { Method } from './host.ts';
 
@@ -89,24 +89,21 @@ export function tccMethod<Db extends Database | undefined = undefined, Input = J
   name: string,
   definition: TccDefinition<Db, Input, Result>,
 ): Method {
-  const barrierFor = barrierChoice(definition.db);
-  const work = (call: Call, input: Input): Work<TrxOf<Db>> => {
-    switch (call.operation) {
-      case 'confirm':
-        return (trx, tried) =>
-          definition.confirm(trx, input, triedContext<'confirm', Result>(call, 'confirm', tried));
-      case 'cancel':
-        return (trx, tried) =>
-          definition.cancel(trx, input, triedContext<'cancel', Result>(call, 'cancel', tried));
-      default:
-        return (trx) => definition.try(trx, input, contextOf(call, 'try'));
-    }
-  };
-  return {
-    name,
-    operations: ['try', 'confirm', 'cancel'],
-    handle: (call) => perform({ schema: definition.input, barrierFor, work }, call),
-  };
+  const { db, input: schema } = definition;
+  return methodOf<TrxOf<Db>, Input>(name, ['try', 'confirm', 'cancel'], {
+    schema,
+    barrierFor: barrierChoice(db),
+    work(trx, input, call, tried) {
+      switch (call.operation) {
+        case 'confirm':
+          return definition.confirm(trx, input, triedContext(call, 'confirm', tried));
+        case 'cancel':
+          return definition.cancel(trx, input, triedContext(call, 'cancel', tried));
+        default:
+          return definition.try(trx, input, contextOf(call, 'try'));
+      }
+    },
+  });
 }
 
 /** A method with operations run and undo. Throws as {@link tccMethod} does. */
@@ -116,44 +113,53 @@ export function stepMethod<
   Results = Readonly<Record<string, Json>>,
   Result = Json,
 >(name: string, definition: StepDefinition<Db, Input, Results, Result>): Method {
-  const barrierFor = barrierChoice(definition.db);
-  const work = (call: Call, input: Input): Work<TrxOf<Db>> => {
-    // Parse boundary: the saga's definition gave both ends of these results the same types.
-    const results = (call.results ?? {}) as Results;
-    if (call.operation === 'run') {
-      return (trx) => definition.run(trx, { input, results, call: contextOf(call, 'run') });
-    }
-    return (trx, forward) => {
+  const { db, input: schema } = definition;
+  return methodOf<TrxOf<Db>, Input>(name, ['run', 'undo'], {
+    schema,
+    barrierFor: barrierChoice(db),
+    work(trx, input, call, forward) {
+      // Parse boundary: the saga's definition gave both ends of these results the same types.
+      const results = (call.results ?? {}) as Results;
+      if (call.operation === 'run') {
+        return definition.run(trx, { input, results, call: contextOf(call, 'run') });
+      }
       // The row in this database is nearer to the truth than what the coordinator heard of it.
       const result = (forward === undefined ? call.result : forward) as Result | undefined;
       return definition.undo?.(trx, { input, results, result, call: contextOf(call, 'undo') });
-    };
-  };
-  return {
-    name,
-    operations: ['run', 'undo'],
-    handle: (call) => perform({ schema: definition.input, barrierFor, work }, call),
-  };
+    },
+  });
 }
 
+/** What a method does with a call. */
 interface Performance<Trx, Input> {
   readonly schema: StandardSchema<unknown, Input> | undefined;
   readonly barrierFor: (input: Input) => Barrier<Trx> | undefined;
-  readonly work: (call: Call, input: Input) => Work<Trx>;
+  readonly work: (trx: Trx, input: Input, call: Call, forward: Json | undefined) => unknown;
 }
 
-async function perform<Db, Input>(
-  { schema, barrierFor, work }: Performance<TrxOf<Db>, Input>,
+function methodOf<Trx, Input>(
+  name: string,
+  operations: readonly Operation[],
+  performance: Performance<Trx, Input>,
+): Method {
+  return { name, operations, handle: (call) => perform(performance, call) };
+}
+
+async function perform<Trx, Input>(
+  { schema, barrierFor, work }: Performance<Trx, Input>,
   call: Call,
 ): Promise<CallAnswer> {
   try {
-    const input = await inputOf(schema, call);
+    // Parse boundary: without a schema the type is the caller's promise.
+    const input = schema === undefined ? (call.payload as Input) : await inputOf(schema, call);
     const barrier = barrierFor(input);
-    if (barrier !== undefined) return await guard(barrier, call, work(call, input));
+    if (barrier !== undefined) {
+      return await guard(barrier, call, (trx, forward) => work(trx, input, call, forward));
+    }
     // Without a database `TrxOf` is undefined, which only the caller's types can know.
-    const result = await work(call, input)(undefined as TrxOf<Db>, undefined);
+    const result = await work(undefined as Trx, input, call, undefined);
     const isForward = call.operation === forwardOf(call.operation);
-    return { outcome: 'done', result: isForward ? encodeResult(result).value : null };
+    return { outcome: 'done', result: isForward ? checkResult(result) : null };
   } catch (error) {
     return answerOfError(error);
   }
@@ -164,19 +170,13 @@ async function perform<Db, Input>(
  * operation can be refused by it: what has been tried must stay possible to confirm and to cancel
  * when a new version of the service has a stricter schema.
  */
-async function inputOf<Input>(
-  schema: StandardSchema<unknown, Input> | undefined,
-  call: Call,
-): Promise<Input> {
-  // Parse boundary: without a schema the type is the caller's promise.
-  const payload = call.payload as Input;
-  if (schema === undefined) return payload;
+async function inputOf<Input>(schema: StandardSchema<unknown, Input>, call: Call): Promise<Input> {
   const validated = await validate(schema, call.payload);
   if (validated.ok) return validated.value;
   if (call.operation === forwardOf(call.operation)) {
     throw new TerminalError(`invalid input: ${validated.detail}`);
   }
-  return payload;
+  return call.payload as Input;
 }
 
 function barrierChoice<Db, Input>(
@@ -194,14 +194,10 @@ function isChooser<Db, Input>(db: DatabaseChoice<Db, Input>): db is (input: Inpu
 
 function contextOf<Op extends Operation>(call: Call, operation: Op): CallContext<Op> {
   const { gid, branchId } = call;
-  const key = `${gid}/${branchId}/${operation}`;
-  return {
-    gid,
-    branchId,
-    operation,
-    key,
-    forwardKey: `${gid}/${branchId}/${forwardOf(operation)}`,
-  };
+  const forward = forwardOf(operation);
+  const forwardKey = `${gid}/${branchId}/${forward}`;
+  const key = operation === forward ? forwardKey : `${gid}/${branchId}/${operation}`;
+  return { gid, branchId, operation, key, forwardKey };
 }
 
 function triedContext<Op extends Operation, Result>(
@@ -210,5 +206,5 @@ function triedContext<Op extends Operation, Result>(
   tried: Json | undefined,
 ): TriedContext<Op, Result> {
   // Parse boundary: the row was written from this method's own result.
-  return { ...contextOf(call, operation), tried: tried as Result | undefined };
+  return Object.assign(contextOf(call, operation), { tried: tried as Result | undefined });
 }

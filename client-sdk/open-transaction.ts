@@ -1,0 +1,162 @@
+/**
+ * One global transaction that this process has started, from its first branch to its end: what is
+ * known of it, who looks at its signal, what its hooks are. What happens when lives in
+ * `transaction.ts`. Invariant: once it is over it holds no timer and no listener.
+ */
+import { type BranchCaller, type BranchOwner, createBranchCaller } from './branch-caller.ts';
+import type { Client } from './client.ts';
+import type { Scope, TransactionContext } from './context.ts';
+import type { Hook, Undecided } from './decision.ts';
+import { SettleError } from './errors.ts';
+import {
+  type BeginRequest,
+  type BranchSpec,
+  contextHeaders,
+  type Gid,
+  type Phase,
+  type TransactionAnswer,
+} from './protocol/index.ts';
+
+/** The options of a transaction, checked and complete. */
+export interface Plan {
+  readonly gid: Gid;
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly wait: 'completed' | 'decided';
+  readonly waitMs: number;
+}
+
+/** Node's timers take no longer delay. */
+const timerMsMax = 2_147_483_647;
+
+/**
+ * The transaction. Most callbacks never look at its signal, so signal and deadline timer are made
+ * when somebody does: an AbortController alone costs as much as two requests.
+ */
+export class OpenTransaction implements Scope, Undecided, BranchOwner {
+  readonly gid: Gid;
+  readonly plan: Plan;
+  readonly branches: BranchCaller;
+  readonly context: TransactionContext;
+  readonly hooks: Hook[] = [];
+  /** As last heard from the coordinator. */
+  phase: Phase = 'active';
+  #controller: AbortController | null = null;
+  /** Why it failed, for a signal that is asked for later. */
+  #failure: { readonly error: unknown } | null = null;
+  /** When the begin was answered, on the clock of `performance.now()`. */
+  #begunAtMs: number | null = null;
+  #deadline: NodeJS.Timeout | undefined;
+  #isOver = false;
+  readonly #aborted: (() => void) | null = null;
+
+  constructor(client: Client, plan: Plan) {
+    this.gid = plan.gid;
+    this.plan = plan;
+    this.branches = createBranchCaller(client, this);
+    this.context = new InitiatorContext(this);
+    const { signal } = plan;
+    if (signal === undefined) return;
+    this.#aborted = () => this.#fail(signal.reason);
+    signal.addEventListener('abort', this.#aborted, { once: true });
+  }
+
+  begin(branches: readonly BranchSpec[]): BeginRequest {
+    const { gid, name, timeoutMs, labels } = this.plan;
+    const body = { gid, name, timeoutMs, branches };
+    return labels === undefined ? body : { ...body, labels };
+  }
+
+  answered(answer: TransactionAnswer): void {
+    this.phase = answer.phase;
+    this.#begunAtMs ??= performance.now();
+    this.#watchDeadline();
+  }
+
+  /** As users see it: `TransactionContext.signal`. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#failure !== null) this.#controller.abort(this.#failure.error);
+      else this.#watchDeadline();
+    }
+    return this.#controller.signal;
+  }
+
+  /** No more branches, no more timers. Later calls of branches reject with what `why` makes. */
+  end(why: (gid: Gid) => unknown): void {
+    this.#isOver = true;
+    this.branches.end(why);
+    clearTimeout(this.#deadline);
+    if (this.#aborted !== null) this.plan.signal?.removeEventListener('abort', this.#aborted);
+  }
+
+  /** The same, and whoever listens to the signal hears that it is over. */
+  abort(error: unknown): void {
+    this.end(() => error);
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#controller?.abort(error);
+  }
+
+  /**
+   * The coordinator started its clock earlier than we do: when this fires, its deadline has passed,
+   * and only this initiator could have committed. So it is certain to roll back.
+   */
+  #watchDeadline(): void {
+    const begunAtMs = this.#begunAtMs;
+    if (this.#isOver || this.#controller === null || begunAtMs === null) return;
+    if (this.#deadline !== undefined) return;
+    const { gid, timeoutMs } = this.plan;
+    const passed = (): void => {
+      const detail = `the deadline of ${timeoutMs} ms has passed`;
+      this.#fail(new SettleError('ROLLED_BACK', detail, { gid }));
+    };
+    const leftMs = begunAtMs + timeoutMs - performance.now();
+    if (leftMs <= 0) passed();
+    else this.#deadline = setTimeout(passed, Math.min(Math.ceil(leftMs), timerMsMax));
+  }
+}
+
+/** Its functions are getters so that they can be taken out of it like those of any other context. */
+class InitiatorContext implements TransactionContext {
+  readonly gid: Gid;
+  readonly branchId = null;
+  readonly #transaction: OpenTransaction;
+
+  constructor(transaction: OpenTransaction) {
+    this.gid = transaction.gid;
+    this.#transaction = transaction;
+  }
+
+  get phase(): Phase {
+    return this.#transaction.phase;
+  }
+
+  get signal(): AbortSignal {
+    return this.#transaction.signal;
+  }
+
+  get headers(): TransactionContext['headers'] {
+    const { gid, branches } = this.#transaction;
+    return async () => {
+      await branches.begun();
+      return { [contextHeaders.gid]: gid };
+    };
+  }
+
+  get afterCommit(): TransactionContext['afterCommit'] {
+    const { hooks } = this.#transaction;
+    return (run) => void hooks.push({ direction: 'commit', run });
+  }
+
+  get afterRollback(): TransactionContext['afterRollback'] {
+    const { hooks } = this.#transaction;
+    return (run) => void hooks.push({ direction: 'rollback', run });
+  }
+}
