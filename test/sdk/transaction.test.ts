@@ -3,7 +3,12 @@
  * when, and above all what the initiator may say of the outcome when answers are lost.
  */
 import { describe, expect, test } from 'vitest';
-import { currentTransaction, SettleError, TerminalError } from '../../client-sdk/index.ts';
+import {
+  currentTransaction,
+  SettleError,
+  TerminalError,
+  type TransactionContext,
+} from '../../client-sdk/index.ts';
 import type { Settle } from '../../client-sdk/settle.ts';
 import { type Asked, answer, ScriptedCoordinator } from './scripted-coordinator.ts';
 import { cents, connectTo, idle, settleErrorOf } from './support.ts';
@@ -19,6 +24,10 @@ function methods(settle: Settle) {
       ...idle,
     }),
   };
+}
+
+function fail(): never {
+  throw new Error('there is no transaction');
 }
 
 /** Which hooks ran. */
@@ -278,6 +287,20 @@ describe('commit', () => {
     expect(coordinator.verbs).toEqual(['begin', 'decide']);
   });
 
+  test('waits for branches that branches led to', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator);
+    const { credit } = methods(settle);
+    const twice = async (): Promise<void> => {
+      await credit(1);
+      await credit(2);
+    };
+    await settle.transaction({}, () => {
+      void twice().then(() => credit(3));
+    });
+    expect(coordinator.verbs).toEqual(['begin', 'register', 'register', 'decide']);
+  });
+
   test('is not possible after it has returned', async () => {
     await using coordinator = await ScriptedCoordinator.start();
     await using settle = await connectTo(coordinator);
@@ -439,6 +462,35 @@ describe('rollback', () => {
   });
 });
 
+test('the signal tells the same when it is looked at late', async () => {
+  await using coordinator = await ScriptedCoordinator.start();
+  await using settle = await connectTo(coordinator);
+  const { credit } = methods(settle);
+  const failure = new Error('no');
+  const contexts: TransactionContext[] = [];
+  await settle.transaction({}, async (tx) => {
+    contexts.push(tx);
+    await credit(1);
+  });
+  const failed = settle.transaction({}, async (tx) => {
+    contexts.push(tx);
+    await credit(1);
+    throw failure;
+  });
+  await expect(failed).rejects.toBe(failure);
+  const late = settle.transaction({ timeout: 10 }, async (tx) => {
+    await credit(1);
+    const endsAtMs = performance.now() + 11;
+    while (performance.now() < endsAtMs) await new Promise(setImmediate);
+    tx.signal.throwIfAborted();
+  });
+  const error = await settleErrorOf(late, 'ROLLED_BACK');
+  expect(error.detail).toBe('the deadline of 10 ms has passed');
+  const [committed, rolledBack] = contexts.map((tx) => tx.signal);
+  expect(committed?.aborted).toBe(false);
+  expect(rolledBack?.reason).toBe(failure);
+});
+
 describe('abort', () => {
   test('rolls back and rejects with the reason, without waiting for the callback', async () => {
     await using coordinator = await ScriptedCoordinator.start();
@@ -561,6 +613,26 @@ describe('context', () => {
     });
     await expect(failed).rejects.toBe(failure);
     expect(coordinator.of('decide').at(-1)?.body['direction']).toBe('rollback');
+  });
+
+  test('its functions can be taken out of it', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator);
+    const { ran, hook } = hookLog();
+    const book = settle.tcc('book', {
+      try: async () => {
+        const { headers, afterCommit } = currentTransaction() ?? fail();
+        afterCommit(hook('of the branch'));
+        return Object.keys(await headers());
+      },
+      ...idle,
+    });
+    const names = await settle.transaction({}, ({ headers, afterCommit }) => {
+      afterCommit(hook('of the whole'));
+      return Promise.all([headers().then(Object.keys), book(null)]);
+    });
+    expect(names).toEqual([['settle-gid'], ['settle-gid', 'settle-branch']]);
+    expect(ran).toEqual(['of the whole', 'of the branch']);
   });
 
   test('join registers under the gid, and never decides', async () => {
