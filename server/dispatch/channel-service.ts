@@ -5,7 +5,6 @@
  * has all its places taken.
  */
 import type { Call, ServerMessage } from '../../client-sdk/protocol/index.ts';
-import type { Slots } from '../runtime/slots.ts';
 import type { Due } from './deadlines.ts';
 import type { Answered } from './later.ts';
 
@@ -22,7 +21,7 @@ export interface ChannelConnection {
 
 /** One call under way. `late`: it was answered by its time-out and still holds its place. */
 export interface PendingCall extends Due<PendingCall> {
-  /** Its number on the connection that was asked; 0 before. */
+  /** Its number once it is asked; 0 before. */
   id: number;
   readonly call: Call;
   readonly method: string;
@@ -40,8 +39,8 @@ export interface Member {
   /** What it offers now; changed by {@link Service.change} only. */
   methods: ReadonlySet<string>;
   callsMax: number;
-  /** Asked and not answered, late ones included: all of these hold a place. */
-  readonly pending: Slots<PendingCall>;
+  /** Calls asked and not answered, late ones included: all of these hold a place. */
+  inFlight: number;
 }
 
 /** What a change of offers brought about. */
@@ -91,8 +90,8 @@ export class Service {
     let best: Member | null = null;
     for (let i = 0; i < count && (best === null || i < this.#instancesCompared); i += 1) {
       const member = members[(method.cursor + i) % count];
-      if (member === undefined || member.pending.size >= member.callsMax) continue;
-      if (best === null || member.pending.size < best.pending.size) best = member;
+      if (member === undefined || member.inFlight >= member.callsMax) continue;
+      if (best === null || member.inFlight < best.inFlight) best = member;
     }
     method.cursor = count === 0 ? 0 : (method.cursor + 1) % count;
     return best;
@@ -115,7 +114,7 @@ export class Service {
 
   /** The call that has waited longest for this member, methods taking turns; null when none has. */
   next(member: Member): PendingCall | null {
-    if (member.pending.size >= member.callsMax) return null;
+    if (member.inFlight >= member.callsMax) return null;
     for (const method of this.#waiting) {
       if (!member.methods.has(method.name)) continue;
       const [pending] = method.queue;

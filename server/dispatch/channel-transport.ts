@@ -68,6 +68,13 @@ export interface ChannelTransport extends Transport {
 /** When a full queue is worth another attempt. */
 const retrySoonMs = 1_000;
 
+/**
+ * When it is worth asking again for a service that nobody offers. `offered` tells when somebody comes,
+ * so this is only for a wake-up that was lost; asking around meanwhile would be a storm when 100,000
+ * transactions wait for one service.
+ */
+const retryLateMs = 20_000;
+
 /** A transport without connections; `attach` brings them. Starts no timer until something is asked. */
 export function createChannelTransport(options: ChannelTransportOptions): ChannelTransport {
   return new Channels(options);
@@ -75,6 +82,8 @@ export function createChannelTransport(options: ChannelTransportOptions): Channe
 
 class Channels implements ChannelTransport {
   readonly #services = new Map<string, Service>();
+  /** Asked and not answered, of all connections: a number never means two calls. */
+  readonly #calls = new Slots<PendingCall>();
   readonly #deadlines: Deadlines<PendingCall>;
   readonly #later: Later;
   readonly #limits: ChannelTransportLimits;
@@ -99,9 +108,11 @@ class Channels implements ChannelTransport {
     const { service: name, method } = participant;
     const service = this.#services.get(name);
     if (this.#isClosed) return this.#later.deliver(answered, notAsked(stopping));
-    if (service === undefined) return this.#later.deliver(answered, notAsked(notConnected(name)));
+    if (service === undefined) {
+      return this.#later.deliver(answered, notAsked(notConnected(name), retryLateMs));
+    }
     if (!service.offers(method)) {
-      return this.#later.deliver(answered, notAsked(notOffered(name, method)));
+      return this.#later.deliver(answered, notAsked(notOffered(name, method), retryLateMs));
     }
     const member = service.pick(method);
     if (member === null && service.queued >= this.#limits.queuedPerServiceMax) {
@@ -124,7 +135,7 @@ class Channels implements ChannelTransport {
       service,
       methods: new Set(),
       callsMax,
-      pending: new Slots<PendingCall>(),
+      inFlight: 0,
     };
     service.members.add(member);
     this.#change(member, connection.methods, callsMax);
@@ -138,9 +149,8 @@ class Channels implements ChannelTransport {
   participants(): readonly ConnectedParticipant[] {
     const shown: ConnectedParticipant[] = [];
     for (const { name, members } of this.#services.values()) {
-      for (const { connection, methods, callsMax, pending } of members) {
+      for (const { connection, methods, callsMax, inFlight } of members) {
         const { instance } = connection;
-        const inFlight = pending.size;
         shown.push({ service: name, instance, methods: [...methods], callsMax, inFlight });
       }
     }
@@ -168,13 +178,14 @@ class Channels implements ChannelTransport {
   #ask(pending: PendingCall, member: Member): void {
     pending.state = 'asked';
     pending.member = member;
-    pending.id = member.pending.add(pending);
+    member.inFlight += 1;
+    pending.id = this.#calls.add(pending);
     member.connection.send({ kind: 'call', id: pending.id, call: pending.call });
   }
 
   #answered(member: Member, id: number, answer: CallAnswer): void {
-    const pending = member.pending.get(id);
-    if (pending === null) return;
+    const pending = this.#calls.get(id);
+    if (pending === null || pending.member !== member) return;
     this.#end(pending, answer);
     this.#fill(member);
   }
@@ -192,7 +203,7 @@ class Channels implements ChannelTransport {
   #release(pending: PendingCall): void {
     pending.state = 'over';
     this.#deadlines.delete(pending);
-    pending.member?.pending.delete(pending.id);
+    if (pending.member !== null && this.#calls.delete(pending.id)) pending.member.inFlight -= 1;
   }
 
   #expire(pending: PendingCall): void {
@@ -240,7 +251,7 @@ class Channels implements ChannelTransport {
     member.callsMax = callsMax;
     const { isNews, orphans } = service.change(member, new Set(callsMax > 0 ? methods : []));
     for (const pending of orphans) {
-      this.#end(pending, notAsked(notOffered(service.name, pending.method)));
+      this.#end(pending, notAsked(notOffered(service.name, pending.method), retryLateMs));
     }
     if (isNews) this.#offered(service.name);
     this.#fill(member);
@@ -253,13 +264,13 @@ class Channels implements ChannelTransport {
     if (service.members.size === 0) this.#services.delete(service.name);
     // Routes first, answers last: who is answered may call again at once.
     const error = `${why}; the operation may have happened`;
-    for (const pending of member.pending.items()) {
-      this.#end(pending, { outcome: 'unknown', error });
+    for (const pending of this.#calls.items()) {
+      if (pending.member === member) this.#end(pending, { outcome: 'unknown', error });
     }
     const { name, members } = service;
     for (const pending of orphans) {
       const reason = members.size === 0 ? notConnected(name) : notOffered(name, pending.method);
-      this.#end(pending, notAsked(reason));
+      this.#end(pending, notAsked(reason, retryLateMs));
     }
   }
 }

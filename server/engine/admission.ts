@@ -14,7 +14,10 @@ import type { Registry } from './registry.ts';
 export interface AdmissionPorts {
   readonly state: () => EngineStats['state'];
   readonly mailboxes: Registry['mailboxes'];
-  readonly commit: () => Pick<GroupCommit<unknown>, 'pendingRows' | 'oldestPendingMs'> | null;
+  readonly commit: () => Pick<
+    GroupCommit<unknown>,
+    'pendingRows' | 'stalledMs' | 'queuedMs'
+  > | null;
   readonly transports: readonly Transport[];
   readonly options: EngineOptions;
 }
@@ -38,8 +41,12 @@ export function createAdmission(ports: AdmissionPorts): Admission {
     if (mailboxes.size >= options.openTransactionsMax) {
       return refusal('OVERLOADED', `${mailboxes.size} transactions are open`, 1_000);
     }
-    if (commit === null || commit.oldestPendingMs() > options.logStallMs) {
+    if (commit === null || commit.stalledMs() > options.logStallMs) {
       return refusal('LOG_UNAVAILABLE', `no commit for more than ${options.logStallMs} ms`, 1_000);
+    }
+    const { queueMsMax } = engineLimits;
+    if (commit.queuedMs() > queueMsMax) {
+      return refusal('OVERLOADED', `rows wait for the log for more than ${queueMsMax} ms`, 200);
     }
     if (commit.pendingRows() < options.pendingRowsMax) return null;
     return refusal('OVERLOADED', `${commit.pendingRows()} rows wait for the log`, 200);

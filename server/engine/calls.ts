@@ -164,8 +164,7 @@ export function createCalls(ports: CallsPorts): Calls {
     }
     call.attempts += 1;
     call.lastError = answer.error.slice(0, limits.detailLengthMax);
-    const retryAfterMs = answer.outcome === 'unknown' ? (answer.retryAfterMs ?? 0) : 0;
-    const backoff = backoffMs(call.attempts, options.retry, random.next());
+    const delayMs = delayAfter(answer, call.attempts);
     // Surely not asked: such an attempt must not count towards a saga's rollback.
     const isCounted = answer.outcome === 'refused' || answer.asked !== false;
     const { outcome } = answer;
@@ -178,8 +177,15 @@ export function createCalls(ports: CallsPorts): Calls {
       call.state = 'answered';
       return;
     }
-    waitFor(mailbox, call, Math.max(retryAfterMs, backoff));
+    waitFor(mailbox, call, delayMs);
     raiseIfLate(mailbox, call);
+  }
+
+  /** No sooner than the participant wishes, and not all of those at once whom it told the same. */
+  function delayAfter(answer: CallAnswer, attempts: number): number {
+    const backoff = backoffMs(attempts, options.retry, random.next());
+    if (answer.outcome !== 'unknown' || answer.retryAfterMs === undefined) return backoff;
+    return Math.max(answer.retryAfterMs * (1 + random.next() / 2), backoff);
   }
 
   function deliver(mailbox: Mailbox, results: readonly OperationResult[]): void {

@@ -42,6 +42,10 @@ export interface GroupCommit<Row> {
   pendingRows(): number;
   /** Age of the oldest row in flight or queued; 0 when there is none. */
   oldestPendingMs(): number;
+  /** For how long the log has left a commit without an answer; 0 when none is in flight. */
+  stalledMs(): number;
+  /** For how long an urgent row has waited for its turn; 0 when none does. */
+  queuedMs(): number;
   counters(): CommitCounters;
   /** Sends nothing more; rows left are never settled. */
   halt(): void;
@@ -72,6 +76,8 @@ export interface GroupCommitPorts<Row> {
 interface Batch<Row> {
   rows: readonly Row[];
   attempts: number;
+  /** Since when it is in flight, on the monotonic clock. */
+  readonly sinceMs: number;
 }
 
 /** A group commit for one term. */
@@ -158,7 +164,7 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     for (const row of rows) ports.departed(row);
     counters.commits += 1;
     counters.rows += rows.length;
-    const batch: Batch<Row> = { rows, attempts: 0 };
+    const batch: Batch<Row> = { rows, attempts: 0, sinceMs: clock.monotonicMs() };
     flying.push(batch);
     send(batch);
   }
@@ -221,11 +227,16 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     });
   }
 
+  /** Age of something on the monotonic clock; 0 when there is nothing. */
+  function ageMs(oldest: { readonly sinceMs: number } | null | undefined): number {
+    return oldest == null ? 0 : Math.max(0, clock.monotonicMs() - oldest.sinceMs);
+  }
+
   function oldestPendingMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (const batch of flying) sinceMs = Math.min(sinceMs, batch.rows[0]?.sinceMs ?? sinceMs);
     for (const { first } of all) sinceMs = Math.min(sinceMs, first?.sinceMs ?? sinceMs);
-    return Number.isFinite(sinceMs) ? Math.max(0, clock.monotonicMs() - sinceMs) : 0;
+    return Number.isFinite(sinceMs) ? ageMs({ sinceMs }) : 0;
   }
 
   return {
@@ -238,6 +249,8 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
       return count;
     },
     oldestPendingMs,
+    stalledMs: () => ageMs(flying[0]),
+    queuedMs: () => ageMs(queues.urgent.first),
     counters: () => ({ ...counters }),
     halt() {
       isHalted = true;

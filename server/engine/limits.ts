@@ -18,7 +18,10 @@ export interface EngineOptions {
   readonly openTransactionsMax: number;
   /** Rows that wait for a commit; beyond it begin and submit are refused OVERLOADED. */
   readonly pendingRowsMax: number;
-  /** The log has not answered for so long: new work is refused LOG_UNAVAILABLE, work in flight goes on. */
+  /**
+   * The log has left a commit without an answer for so long: new work is refused LOG_UNAVAILABLE,
+   * work in flight goes on.
+   */
   readonly logStallMs: number;
   /** Open transactions read back per second at start, so that participants are not flooded. */
   readonly recoveryPerSecond: number;
@@ -35,7 +38,7 @@ export const engineDefaults: EngineOptions = {
   openTransactionsMax: 200_000,
   pendingRowsMax: 20_000,
   logStallMs: 2_000,
-  recoveryPerSecond: 5_000,
+  recoveryPerSecond: 15_000,
 };
 
 /** Limits that nobody needs to set. */
@@ -46,6 +49,8 @@ export const engineLimits = {
   lazyMs: 5,
   /** One that will soon be followed by another of its gid waits for it, so that both share a row. */
   patientMs: 25,
+  /** Rows that must wait longer for their commit: new work is refused, so that what was taken ends soon. */
+  queueMsMax: 500,
   /** Requests that wait in one mailbox; a gid with more is being abused. */
   mailboxTasksMax: 1_024,
   /** Gids of one read of the log. */
@@ -59,5 +64,5 @@ export const engineLimits = {
   /** How often a stopping engine looks whether its work is done. */
   drainPollMs: 20,
   /** Participants that come back get their waiting calls at this rate, with jitter. */
-  wakePerSecond: 2_000,
+  wakePerSecond: 20_000,
 } as const;

@@ -104,6 +104,8 @@ export function createLoader(ports: LoaderPorts): Loader {
   function recover(perSecond: number, { started, found, finished }: Recovery): void {
     const pageSize = Math.min(engineLimits.readGidsMax, Math.max(1, Math.ceil(perSecond / 20)));
     let attempts = 0;
+    // A timetable, so that the time that reading takes does not slow it down further.
+    let dueMs = clock.monotonicMs();
     const page = async (afterGid: Gid): Promise<void> => {
       if (ports.isStopped()) return;
       started();
@@ -115,7 +117,10 @@ export function createLoader(ports: LoaderPorts): Loader {
       attempts = 0;
       const last = gids.at(-1);
       if (last === undefined || gids.length < pageSize) finished();
-      else clock.after((gids.length / perSecond) * 1000, () => run(last));
+      else {
+        dueMs = Math.max(dueMs + (gids.length / perSecond) * 1000, clock.monotonicMs());
+        clock.after(dueMs - clock.monotonicMs(), () => run(last));
+      }
     };
     const run = (afterGid: Gid): void => {
       page(afterGid).catch(() => {

@@ -4,14 +4,14 @@
  */
 
 /** Slots of one table; the rest of a number counts how often its slot was used. */
-const slotsMax = 2 ** 20;
+const slotsMax = 2 ** 22;
 
 interface Slot<T> {
   id: number;
   item: T | null;
 }
 
-/** At most 1,048,576 items at once; 2^33 uses of each slot. */
+/** At most 4,194,303 items at once; 2^31 uses of each slot. */
 export class Slots<T> {
   readonly #slots: Slot<T>[] = [];
   readonly #free: number[] = [];

@@ -161,11 +161,13 @@ describe('the channel transport by itself', () => {
     expect(await ask({ service: 'nobody', method: 'debit' })).toEqual({
       outcome: 'unknown',
       asked: false,
+      retryAfterMs: 20_000,
       error: "METHOD_NOT_OFFERED: service 'nobody' is not connected",
     });
     expect(await ask({ service: 'bank', method: 'credit' })).toEqual({
       outcome: 'unknown',
       asked: false,
+      retryAfterMs: 20_000,
       error: "METHOD_NOT_OFFERED: service 'bank' does not offer 'credit'",
     });
   });

@@ -213,4 +213,16 @@ describe('group commit', () => {
     await time.advance(700);
     expect(commit.oldestPendingMs()).toBe(700);
   });
+
+  test('a log that does not answer is told from one that has too much to do', async () => {
+    const { time, seen, commit, row } = bench(1);
+    for (let i = 0; i < 300; i += 1) commit.put(row(`g${i}`, 'urgent'));
+    await time.advance(600);
+    expect(commit.stalledMs()).toBe(600);
+    expect(commit.queuedMs()).toBe(600);
+    seen.answers[0]?.(Array(256).fill('appended'));
+    await time.advance(10);
+    expect(commit.stalledMs()).toBe(10);
+    expect(commit.queuedMs()).toBe(0);
+  });
 });

@@ -327,8 +327,8 @@ const ofCalls: readonly Mutant[] = [
     name: 'retry-after-ignored',
     idea: 'a participant that says when to come again is asked sooner',
     file: calls,
-    find: 'waitFor(mailbox, call, Math.max(retryAfterMs, backoff));',
-    replace: 'waitFor(mailbox, call, retryAfterMs < 0 ? retryAfterMs : backoff);',
+    find: 'return Math.max(answer.retryAfterMs * (1 + random.next() / 2), backoff);',
+    replace: 'return backoff;',
     killedBy: ['engine'],
   },
   {
