@@ -6,6 +6,7 @@
 import { type BranchCall, type Settle, TerminalError } from '@settle/client';
 import pg from 'pg';
 import { createBarrierTable } from '../../client-sdk/participant/index.ts';
+import type { CallCount } from './call-count.ts';
 
 /** Payload of a branch, input of a saga. A type, for interfaces are no JSON. */
 export type Entry = { readonly account: string; readonly cents: number };
@@ -30,13 +31,21 @@ export function isRefused(method: Method, entry: Entry): boolean {
 /** The bank's methods as branches that may be called where they live. */
 export type BankCalls = Readonly<Record<Method, BranchCall<Entry, null>>>;
 
-/** Offers both methods for two-phase transactions. With a pool each try writes a row. */
-export function offerTccMethods(settle: Settle, pool: pg.Pool | null): BankCalls {
-  return { debit: offerTcc(settle, 'debit', pool), credit: offerTcc(settle, 'credit', pool) };
+/** What the methods do besides refusing. */
+export interface Bank {
+  /** Each try or run writes a row there; null: nowhere. */
+  readonly pool: pg.Pool | null;
+  /** Counts all calls; null: nobody does. Not together with a pool. */
+  readonly calls: CallCount | null;
 }
 
-/** Offers both methods as steps of sagas. With a pool each run writes a row. */
-export function offerSteps(settle: Settle, pool: pg.Pool | null): void {
+/** Offers both methods for two-phase transactions. */
+export function offerTccMethods(settle: Settle, bank: Bank): BankCalls {
+  return { debit: offerTcc(settle, 'debit', bank), credit: offerTcc(settle, 'credit', bank) };
+}
+
+/** Offers both methods as steps of sagas. */
+export function offerSteps(settle: Settle, { pool }: Bank): void {
   offerStep(settle, 'debit', pool);
   offerStep(settle, 'credit', pool);
 }
@@ -46,7 +55,20 @@ function refuseNothing(method: Method, entry: Entry): null {
   return null;
 }
 
-function offerTcc(settle: Settle, method: Method, pool: pg.Pool | null): BranchCall<Entry, null> {
+function counted(calls: CallCount): null {
+  calls.add();
+  return null;
+}
+
+function offerTcc(settle: Settle, method: Method, bank: Bank): BranchCall<Entry, null> {
+  const { pool, calls } = bank;
+  if (calls !== null) {
+    return settle.tcc<Entry, null>(method, {
+      try: (_, entry) => counted(calls) ?? refuseNothing(method, entry),
+      confirm: () => counted(calls),
+      cancel: () => counted(calls),
+    });
+  }
   if (pool === null) {
     return settle.tcc<Entry, null>(method, {
       try: (_, entry) => refuseNothing(method, entry),

@@ -17,17 +17,25 @@ export interface Counters {
 const quietMsMax = 15_000;
 const pollMs = 20;
 
-/** The counters once every transaction has finished and every row is written, or after 15 s. */
-export async function quietCounters(url: string): Promise<Counters> {
+/**
+ * The counters once every transaction has finished and every row is written, or after 15 s. `held`:
+ * so many are open and are meant to be.
+ */
+export async function quietCounters(url: string, held = 0): Promise<Counters> {
   const endsAtMs = performance.now() + quietMsMax;
   for (;;) {
-    const text = await (await fetch(`${url}/metrics`)).text();
-    const counters = countersIn(text);
+    const text = await metricsText(url);
     const isQuiet =
-      counters.begun === counters.finished && sumOf(text, 'settle_log_pending_rows') === 0;
-    if (isQuiet || performance.now() > endsAtMs) return counters;
+      sumOf(text, 'settle_open_transactions') <= held &&
+      sumOf(text, 'settle_log_pending_rows') === 0;
+    if (isQuiet || performance.now() > endsAtMs) return countersIn(text);
     await pause(pollMs);
   }
+}
+
+/** What the coordinator counts, in the exposition format. Throws when it does not answer. */
+export async function metricsText(url: string): Promise<string> {
+  return (await fetch(`${url}/metrics`)).text();
 }
 
 /** Counters of one text in the exposition format. */
@@ -41,7 +49,8 @@ export function countersIn(text: string): Counters {
   };
 }
 
-function sumOf(text: string, name: string): number {
+/** The sum of one metric over all its labels; 0 when it is not there. */
+export function sumOf(text: string, name: string): number {
   let sum = 0;
   for (const line of text.split('\n')) {
     const isSample = line.startsWith(`${name} `) || line.startsWith(`${name}{`);

@@ -5,7 +5,7 @@
  * slow moment is not left out because it held up the ones after it (coordinated omission).
  */
 import { createHistogram } from './histogram.ts';
-import type { RoundReport } from './messages.ts';
+import type { LoadOptions, RoundReport } from './messages.ts';
 
 /** How a transaction ended. `wished`: as it was meant to, a planned rollback included. */
 export type Ending = 'wished' | 'refused' | { readonly error: string };
@@ -13,32 +13,34 @@ export type Ending = 'wished' | 'refused' | { readonly error: string };
 /** Runs one transaction to its end; numbers count up from 0 over all rounds. Never rejects. */
 export type Attempt = (number: number) => Promise<Ending>;
 
-/** How much load. */
-export interface LoadOptions {
-  readonly inflight: number;
-  /** Null: closed loop, each end starts the next one. */
-  readonly ratePerSecond: number | null;
-}
-
 /** Runs rounds one after another. */
 export interface Load {
   /** Starts transactions for so long, then waits for the last one's end. */
-  round(seconds: number): Promise<RoundReport>;
+  round(seconds: number, options?: LoadOptions): Promise<RoundReport>;
 }
 
-/** Load made of this attempt. */
-export function createLoad(attempt: Attempt, options: LoadOptions): Load {
+/** Load made of this attempt; `usual` is what a round without options gets. */
+export function createLoad(attempt: Attempt, usual: LoadOptions): Load {
   let started = 0;
   return {
-    async round(seconds) {
+    async round(seconds, { inflight, ratePerSecond, patienceMs } = usual) {
       const tally = createTally();
       const endsAtMs = tally.startedAtMs + seconds * 1_000;
       const one = async (dueAtMs: number): Promise<void> => {
         tally.count(await attempt(started++), dueAtMs);
       };
-      const { inflight, ratePerSecond } = options;
       if (ratePerSecond === null) await closedLoop(one, inflight, endsAtMs);
-      else await openLoop(one, { inflight, perMs: ratePerSecond / 1_000, seconds });
+      else {
+        const perMs = ratePerSecond / 1_000;
+        const giveUp = () => tally.giveUp();
+        await openLoop(one, {
+          inflight,
+          perMs,
+          seconds,
+          patienceMs: patienceMs ?? Infinity,
+          giveUp,
+        });
+      }
       return tally.report();
     },
   };
@@ -59,10 +61,14 @@ interface Timetable {
   readonly inflight: number;
   readonly perMs: number;
   readonly seconds: number;
+  readonly patienceMs: number;
+  /** Told of each one that is never started. */
+  readonly giveUp: () => void;
 }
 
 /** The n-th one is due n / rate after the beginning; whatever is due and has room is started. */
-function openLoop(one: One, { inflight, perMs, seconds }: Timetable): Promise<void> {
+function openLoop(one: One, timetable: Timetable): Promise<void> {
+  const { inflight, perMs, seconds, patienceMs, giveUp } = timetable;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const beganAtMs = performance.now();
   const total = Math.floor(seconds * 1_000 * perMs);
@@ -70,19 +76,22 @@ function openLoop(one: One, { inflight, perMs, seconds }: Timetable): Promise<vo
   let ended = 0;
 
   function startDue(): void {
-    const due = Math.min(total, Math.floor((performance.now() - beganAtMs) * perMs) + 1);
-    while (started < due && started - ended < inflight) {
+    const nowMs = performance.now();
+    const due = Math.min(total, Math.floor((nowMs - beganAtMs) * perMs) + 1);
+    while (started < due) {
       const dueAtMs = beganAtMs + started / perMs;
+      if (started - ended < inflight) one(dueAtMs).then(oneEnded, reject);
+      else if (nowMs - dueAtMs > patienceMs) {
+        ended += 1;
+        giveUp();
+      } else return;
       started += 1;
-      one(dueAtMs).then(oneEnded, reject);
     }
+    if (ended === total) resolve();
   }
   function oneEnded(): void {
     ended += 1;
-    if (ended === total) {
-      clearInterval(clock);
-      resolve();
-    } else startDue();
+    startDue();
   }
   const clock = setInterval(startDue, 1);
   startDue();
@@ -92,6 +101,7 @@ function openLoop(one: One, { inflight, perMs, seconds }: Timetable): Promise<vo
 interface Tally {
   readonly startedAtMs: number;
   count(ending: Ending, dueAtMs: number): void;
+  giveUp(): void;
   report(): RoundReport;
 }
 
@@ -101,6 +111,7 @@ function createTally(): Tally {
   let lastCountAtMs = startedAtMs;
   let refused = 0;
   let failed = 0;
+  let givenUp = 0;
   let firstError: string | null = null;
   return {
     startedAtMs,
@@ -115,9 +126,14 @@ function createTally(): Tally {
         firstError ??= ending.error;
       }
     },
+    giveUp() {
+      refused += 1;
+      givenUp += 1;
+    },
     report: () => ({
       transactions: histogram.count,
       refused,
+      givenUp,
       failed,
       firstError,
       seconds: (lastCountAtMs - startedAtMs) / 1_000,

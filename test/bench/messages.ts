@@ -39,12 +39,35 @@ export interface WorkerSettings {
   readonly databaseUrl: string | null;
   /** How long the SDK repeats a request, one that is refused early above all; null: its default. */
   readonly requestTimeoutMs: number | null;
+  /** Connections of this process, each an SDK of its own; left out: one. */
+  readonly connections?: number;
+  /** It counts the calls that it gets. */
+  readonly countsCalls?: boolean;
 }
 
-/** To a worker. `run` asks an initiator for one round; `stop` ends the process with code 0. */
+/** How much load one process makes. */
+export interface LoadOptions {
+  /** Under way at once; of an open loop: the most. */
+  readonly inflight: number;
+  /** Started per second, however the last ones fared; null: closed loop. */
+  readonly ratePerSecond: number | null;
+  /**
+   * Of an open loop: what is due for so long and still finds no room is given up, as a user would;
+   * left out: it is started however late, so that nobody can leave the latency of it out.
+   */
+  readonly patienceMs?: number;
+}
+
+/**
+ * To a worker. `run` asks an initiator for one round, with another load than it was set up for if
+ * there is one (not of the floor); `stop` ends the process with code 0.
+ */
 export type ToWorker =
-  | { readonly kind: 'run'; readonly seconds: number }
+  | { readonly kind: 'run'; readonly seconds: number; readonly load?: LoadOptions }
   | { readonly kind: 'stop' };
+
+/** To a worker of the product. `calls`: what it has counted since the last time. */
+export type ToProductWorker = ToWorker | { readonly kind: 'calls' };
 
 /** One round of one initiator. */
 export interface RoundReport {
@@ -52,6 +75,8 @@ export interface RoundReport {
   readonly transactions: number;
   /** Refused early: nothing was taken (OVERLOADED, or no room under way in an open loop). */
   readonly refused: number;
+  /** Those of the refused that were given up without having been started. */
+  readonly givenUp?: number;
   /** Ended otherwise; `firstError` tells of one. */
   readonly failed: number;
   readonly firstError: string | null;
@@ -67,4 +92,6 @@ export interface RoundReport {
 /** From a worker. `url`: of a participant that serves HTTP. */
 export type FromWorker =
   | { readonly kind: 'ready'; readonly url: string | null }
-  | { readonly kind: 'round'; readonly report: RoundReport };
+  | { readonly kind: 'round'; readonly report: RoundReport }
+  /** Calls in each tenth of a second, from the first call since the last answer to the last one. */
+  | { readonly kind: 'calls'; readonly perTenth: readonly number[] };

@@ -6,7 +6,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { FromWorker, RoundReport, ToWorker, WorkerSettings } from './messages.ts';
+import type {
+  FromWorker,
+  LoadOptions,
+  RoundReport,
+  ToProductWorker,
+  WorkerSettings,
+} from './messages.ts';
 
 /** What to run with this Node. */
 export interface NodeCommand {
@@ -25,6 +31,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** Rejects when it ends before it was asked to. */
   readonly broken: Promise<never>;
+  /** Resolves with its exit code or the signal that ended it, whoever wanted that. */
+  readonly ended: Promise<string>;
   /** Asks it to end, and after a while makes it. Safe to repeat. */
   end(ask: (child: ChildProcess) => void): Promise<void>;
 }
@@ -34,7 +42,9 @@ export interface Worker {
   readonly pid: number;
   /** Of its HTTP server, if it has one. */
   readonly url: string | null;
-  run(seconds: number): Promise<RoundReport>;
+  run(seconds: number, load?: LoadOptions): Promise<RoundReport>;
+  /** Calls per tenth of a second since the last time, if it counts them. */
+  calls(): Promise<readonly number[]>;
   stop(): Promise<void>;
 }
 
@@ -67,6 +77,7 @@ export function startNode(command: NodeCommand, stdout: 'pipe' | 'shown'): Runni
     pid: child.pid ?? 0,
     child,
     broken,
+    ended: exited,
     async end(ask) {
       isWanted = false;
       if (child.exitCode === null && child.signalCode === null) ask(child);
@@ -87,10 +98,15 @@ export async function startWorker(
   return {
     pid: running.pid,
     url,
-    async run(seconds) {
+    async run(seconds, load) {
       const round = heard(running, 'round');
-      say(running, { kind: 'run', seconds });
+      say(running, { kind: 'run', seconds, ...(load === undefined ? {} : { load }) });
       return (await round).report;
+    },
+    async calls() {
+      const calls = heard(running, 'calls');
+      say(running, { kind: 'calls' });
+      return (await calls).perTenth;
     },
     stop: () => running.end(() => say(running, { kind: 'stop' })),
   };
@@ -106,7 +122,7 @@ export function firstLine(running: Running): Promise<string> {
   return Promise.race([line, running.broken]);
 }
 
-function say(running: Running, message: ToWorker): void {
+function say(running: Running, message: ToProductWorker): void {
   // A process that is just dying: its end is told by `broken`.
   running.child.send(message, () => undefined);
 }

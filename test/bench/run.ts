@@ -89,13 +89,13 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 async function measureRound(stage: Stage, side: Side, seconds: number): Promise<Round> {
-  const isProduct = side === stage.product;
-  const countersBefore = isProduct ? await quietCounters(side.url) : null;
+  const isCounting = side.kind === 'product';
+  const countersBefore = isCounting ? await quietCounters(side.url, side.held) : null;
   const before = readTicks(stage, side);
   const fromUs = monotonicUs();
   const reports = await side.run(seconds);
   const span = [fromUs, monotonicUs()] as const;
-  const countersAfter = isProduct ? await quietCounters(side.url) : null;
+  const countersAfter = isCounting ? await quietCounters(side.url, side.held) : null;
   const after = readTicks(stage, side);
   const rssBytes = residentBytes(side.coordinatorPid);
   const load = merged(reports);

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { type Provided, provide, type StoreName, sources } from '../support/databases.ts';
 import { createBank } from './business.ts';
 import type { BenchOptions } from './flags.ts';
-import { openFloor, openProduct, type Side, whyNoFloor } from './side.ts';
+import { openProduct } from './product.ts';
+import { openFloor, type Side, type SidePlaces, whyNoFloor } from './side.ts';
 
 /** Where the database does its work. */
 export type DatabaseProcess =
@@ -24,7 +25,7 @@ export type DatabaseProcess =
 /** Everything that runs. */
 export interface Stage {
   readonly product: Side;
-  /** Null: there is none for these options. */
+  /** What it is compared with. Null: there is none for these options. */
   readonly floor: Side | null;
   readonly database: DatabaseProcess;
   /** With the profiles, which are complete once the stage is closed; it is not removed. */
@@ -36,7 +37,7 @@ export interface Stage {
 export class Missing extends Error {}
 
 /** Things to take away, last one first. */
-class Cleanup {
+export class Cleanup {
   readonly #tasks: (() => Promise<unknown>)[] = [];
 
   add(task: () => Promise<unknown>): void {
@@ -61,7 +62,7 @@ export async function setStage(options: BenchOptions, signal: AbortSignal): Prom
     const database = processOf(logs.server ?? bank?.server ?? null);
     const profileFolder = options.isProfiled ? await newFolder('settle-bench-profile-') : null;
     const bankUrl = bank?.url ?? null;
-    const open = async (start: typeof openProduct, profiles: string | null): Promise<Side> => {
+    const open = async (start: Start, profiles: string | null): Promise<Side> => {
       signal.throwIfAborted();
       const logUrl = await logs.newUrl();
       const side = await start(options, { logUrl, bankUrl, profileFolder: profiles });
@@ -78,14 +79,21 @@ export async function setStage(options: BenchOptions, signal: AbortSignal): Prom
   }
 }
 
-interface Logs {
+type Start = (options: BenchOptions, places: SidePlaces) => Promise<Side>;
+
+/** Where logs are kept. */
+export interface Logs {
   /** An empty log of its own with each call. */
   newUrl(): Promise<string>;
   readonly server: Provided | null;
 }
 
-async function openLogs(options: BenchOptions, cleanup: Cleanup): Promise<Logs> {
-  switch (options.log) {
+/** Opens the place; `cleanup` takes it away. Throws {@link Missing} without a server. */
+export async function openLogs(
+  { log }: Pick<BenchOptions, 'log'>,
+  cleanup: Cleanup,
+): Promise<Logs> {
+  switch (log) {
     case 'memory':
       return { newUrl: async () => 'memory:', server: null };
     case 'sqlite': {
@@ -97,11 +105,11 @@ async function openLogs(options: BenchOptions, cleanup: Cleanup): Promise<Logs> 
     }
     case 'postgres':
     case 'mysql': {
-      const server = await openServer(options.log, cleanup);
+      const server = await openServer(log, cleanup);
       return { newUrl: () => server.newDatabase(), server };
     }
     default:
-      return options.log satisfies never;
+      return log satisfies never;
   }
 }
 
@@ -128,8 +136,8 @@ function newFolder(prefix: string): Promise<string> {
   return mkdtemp(join(tmpdir(), prefix));
 }
 
-/** A local program keeps its number in its folder. */
-function processOf(server: Provided | null): DatabaseProcess {
+/** Where this server, or none, does its work. A local program keeps its number in its folder. */
+export function processOf(server: Provided | null): DatabaseProcess {
   if (server === null) return { kind: 'inside' };
   const folder = server.control?.folder ?? null;
   if (folder === null) return { kind: 'unseen' };

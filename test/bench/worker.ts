@@ -3,12 +3,20 @@
  * through the SDK as a user has it. It is told when to run by whoever measures (`messages.ts`) and
  * judges nothing. Argument: WorkerSettings as JSON.
  */
-import { connect } from '@settle/client';
-import { bankService, offerSteps, offerTccMethods, openBank } from './business.ts';
+import { connect, type Settle } from '@settle/client';
+import {
+  type Bank,
+  type BankCalls,
+  bankService,
+  offerSteps,
+  offerTccMethods,
+  openBank,
+} from './business.ts';
+import { type CallCount, createCallCount } from './call-count.ts';
 import { attemptOf } from './flows.ts';
 import { serveBank } from './http-bank.ts';
-import { createLoad, type Load } from './load.ts';
-import type { FromWorker, ToWorker, WorkerSettings } from './messages.ts';
+import { type Attempt, createLoad, type Load } from './load.ts';
+import type { FromWorker, ToProductWorker, WorkerSettings } from './messages.ts';
 
 /** Calls that a bank takes at once: far more than one transaction's, so that only the bench limits. */
 const callsMax = 4_096;
@@ -18,47 +26,71 @@ interface Worker {
   readonly url: string | null;
   /** Null: it only takes part. */
   readonly load: Load | null;
+  /** Null: it does not count. */
+  readonly calls: CallCount | null;
   close(): Promise<void>;
 }
 
 async function openWorker(settings: WorkerSettings): Promise<Worker> {
   if (settings.role === 'participant' && settings.participantUrls !== null) {
     const { url, close } = await serveBank();
-    return { url, load: null, close };
+    return { url, load: null, calls: null, close };
   }
-  const { url, role, mode, databaseUrl, requestTimeoutMs } = settings;
-  const settle = await connect({
+  const { role, databaseUrl, connections = 1 } = settings;
+  const pool = databaseUrl === null ? null : openBank(databaseUrl);
+  const calls = settings.countsCalls === true ? createCallCount() : null;
+  const settles: Settle[] = [];
+  const attempts: Attempt[] = [];
+  for (let number = 0; number < connections; number += 1) {
+    const settle = await connectTo(settings);
+    settles.push(settle);
+    attempts.push(attemptOf(settle, settings, offer(settle, settings, { pool, calls })));
+    await settle.ready();
+  }
+  const attempt: Attempt = (number) =>
+    attempts[number % connections]?.(number) ?? Promise.reject(new Error('no connection'));
+  return {
+    url: null,
+    load: role === 'participant' ? null : createLoad(attempt, settings),
+    calls,
+    async close() {
+      await Promise.all(settles.map((settle) => settle.close()));
+      await pool?.end();
+    },
+  };
+}
+
+function connectTo({ url, role, requestTimeoutMs }: WorkerSettings): Promise<Settle> {
+  return connect({
     url,
     service: role === 'initiator' ? 'teller' : bankService,
     callsMax,
     ...(requestTimeoutMs === null ? {} : { requestTimeoutMs }),
   });
-  const pool = databaseUrl === null ? null : openBank(databaseUrl);
-  const isBank = role !== 'initiator';
-  const here = isBank && mode !== 'saga' ? offerTccMethods(settle, pool) : null;
-  if (isBank && mode === 'saga') offerSteps(settle, pool);
-  await settle.ready();
-  return {
-    url: null,
-    load: role === 'participant' ? null : createLoad(attemptOf(settle, settings, here), settings),
-    async close() {
-      await settle.close();
-      await pool?.end();
-    },
-  };
+}
+
+/** What an initiator of the same process may call without the network. */
+function offer(settle: Settle, { role, mode }: WorkerSettings, bank: Bank): BankCalls | null {
+  if (role === 'initiator') return null;
+  if (mode !== 'saga') return offerTccMethods(settle, bank);
+  offerSteps(settle, bank);
+  return null;
 }
 
 function tell(message: FromWorker): void {
   process.send?.(message);
 }
 
-async function obey(worker: Worker, message: ToWorker): Promise<void> {
+async function obey(worker: Worker, message: ToProductWorker): Promise<void> {
   switch (message.kind) {
     case 'run': {
       if (worker.load === null) throw new Error('a participant starts no transactions');
-      tell({ kind: 'round', report: await worker.load.round(message.seconds) });
+      tell({ kind: 'round', report: await worker.load.round(message.seconds, message.load) });
       return;
     }
+    case 'calls':
+      tell({ kind: 'calls', perTenth: worker.calls?.take() ?? [] });
+      return;
     case 'stop':
       await worker.close();
       process.exit(0);
@@ -72,7 +104,7 @@ async function main(): Promise<void> {
   // Parse boundary: whoever started this process wrote it.
   const settings = JSON.parse(process.argv[2] ?? '') as WorkerSettings;
   const worker = await openWorker(settings);
-  process.on('message', (message: ToWorker) => {
+  process.on('message', (message: ToProductWorker) => {
     obey(worker, message).catch((error: unknown) => {
       console.error(error);
       process.exit(1);
