@@ -5,6 +5,7 @@
  */
 import type { Dispatcher } from 'undici';
 import type { CallAnswer } from '../../client-sdk/protocol/index.ts';
+import type { Linked } from '../runtime/chain.ts';
 import type { Due } from './deadlines.ts';
 import { answerOf, unknownAnswer } from './http-answer.ts';
 import type { Answered } from './later.ts';
@@ -30,9 +31,15 @@ export interface HttpCallOwner {
   finished(call: HttpCall): void;
 }
 
+/** The place of a call in the queue of its origin, or among those under way. */
+export interface Turn extends Linked<Turn> {
+  readonly call: HttpCall;
+}
+
 /** A call from its being taken to undici's letting go of it. */
 export class HttpCall implements Due<HttpCall>, Dispatcher.DispatchHandler {
   readonly asking: HttpAsking;
+  readonly turn: Turn = { call: this, chain: null, before: null, after: null };
   dueTick = 0;
   chain: Due<HttpCall>['chain'] = null;
   before: HttpCall | null = null;

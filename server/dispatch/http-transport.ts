@@ -7,9 +7,10 @@
 import { Pool } from 'undici';
 import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
 import { contextHeaders } from '../../client-sdk/protocol/index.ts';
+import { Chain } from '../runtime/chain.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Deadlines } from './deadlines.ts';
-import { type HttpAsking, HttpCall, type HttpCallOwner } from './http-call.ts';
+import { type HttpAsking, HttpCall, type HttpCallOwner, type Turn } from './http-call.ts';
 import { type Answered, Later, notAsked } from './later.ts';
 import { type HttpTransportLimits, httpTransportLimits } from './limits.ts';
 import type { TargetPolicy } from './target-policy.ts';
@@ -53,6 +54,7 @@ class Callbacks implements HttpTransport {
   readonly #later: Later;
   readonly #deadlines: Deadlines<HttpCall>;
   readonly #origins = new Map<string, Origin>();
+  readonly #targets = new Map<string, Target>();
   #isClosed = false;
 
   constructor({ policy, clock, limits }: HttpTransportOptions) {
@@ -80,13 +82,13 @@ class Callbacks implements HttpTransport {
     if (verdict !== true) {
       return this.#later.deliver(answered, notAsked(`TARGET_NOT_ALLOWED: ${verdict}`));
     }
-    const url = new URL(participant.url);
-    const origin = this.#originOf(url.origin);
+    const target = this.#targetOf(participant.url);
+    const origin = this.#originOf(target.origin);
     if (origin === null || origin.isFull) {
-      const error = `OVERLOADED: too many calls wait for ${url.origin} already`;
+      const error = `OVERLOADED: too many calls wait for ${target.origin} already`;
       return this.#later.deliver(answered, notAsked(error, retrySoonMs));
     }
-    origin.take(askingOf(url, call, timeoutMs, answered));
+    origin.take(askingOf(target, call, timeoutMs, answered));
   }
 
   origins(): readonly CalledOrigin[] {
@@ -103,6 +105,18 @@ class Callbacks implements HttpTransport {
     this.#deadlines.clear();
     // After the answers that were put off to the end of the tick.
     await new Promise<void>((resolve) => this.#clock.soon(resolve));
+  }
+
+  /** Services have few addresses and are called often. */
+  #targetOf(url: string): Target {
+    const known = this.#targets.get(url);
+    if (known !== undefined) return known;
+    const { origin, pathname } = new URL(url);
+    const path = pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
+    if (this.#targets.size >= targetsMax) this.#targets.clear();
+    const target = { origin, path };
+    this.#targets.set(url, target);
+    return target;
   }
 
   #originOf(name: string): Origin | null {
@@ -133,6 +147,16 @@ class Callbacks implements HttpTransport {
   }
 }
 
+/** An address, taken apart. */
+interface Target {
+  readonly origin: string;
+  /** Without a slash at its end; the operation goes there. */
+  readonly path: string;
+}
+
+/** Addresses that are kept taken apart. */
+const targetsMax = 1_000;
+
 interface OriginPorts {
   readonly clock: Clock;
   readonly limits: HttpTransportLimits;
@@ -147,8 +171,8 @@ class Origin implements HttpCallOwner {
   inFlight = 0;
   readonly #ports: OriginPorts;
   readonly #pool: Pool;
-  readonly #queue = new Set<HttpCall>();
-  readonly #flying = new Set<HttpCall>();
+  readonly #queue = new Chain<Turn>();
+  readonly #flying = new Chain<Turn>();
 
   constructor(name: string, ports: OriginPorts) {
     this.name = name;
@@ -173,7 +197,7 @@ class Origin implements HttpCallOwner {
   take(asking: HttpAsking): void {
     const call = new HttpCall(asking, this);
     this.#ports.deadlines.add(call, asking.timeoutMs);
-    if (this.#isBusy) this.#queue.add(call);
+    if (this.#isBusy) this.#queue.add(call.turn);
     else this.#dispatch(call);
   }
 
@@ -183,27 +207,28 @@ class Origin implements HttpCallOwner {
 
   answer(call: HttpCall, answer: CallAnswer): void {
     this.#ports.deadlines.delete(call);
-    this.#queue.delete(call);
+    this.#queue.delete(call.turn);
     // Always from a tick of its own: undici catches what is thrown inside of its callbacks, and a
     // broken rule of the engine must not end there.
     this.#ports.later.deliver(call.asking.answered, answer);
   }
 
   finished(call: HttpCall): void {
-    this.#flying.delete(call);
+    this.#flying.delete(call.turn);
     this.inFlight = this.#flying.size;
-    const [next] = this.#queue;
-    if (next === undefined || this.#isBusy) return;
+    const next = this.#queue.first;
+    if (next === null || this.#isBusy) return;
     this.#queue.delete(next);
-    this.#dispatch(next);
+    this.#dispatch(next.call);
   }
 
   /** Answers everything `unknown` and lets go of the connections. */
   async close(): Promise<void> {
-    const queued = [...this.#queue];
-    this.#queue.clear();
-    for (const call of queued) call.giveUp(stopping);
-    for (const call of [...this.#flying]) call.giveUp('the coordinator is stopping');
+    for (let turn = this.#queue.first; turn !== null; turn = this.#queue.first) {
+      this.#queue.delete(turn);
+      turn.call.giveUp(stopping);
+    }
+    for (const { call } of this.#flying.items()) call.giveUp('the coordinator is stopping');
     await this.#pool.destroy();
   }
 
@@ -212,29 +237,29 @@ class Origin implements HttpCallOwner {
   }
 
   #dispatch(call: HttpCall): void {
-    this.#flying.add(call);
+    this.#flying.add(call.turn);
     this.inFlight = this.#flying.size;
-    const { path, headers, body, timeoutMs } = call.asking;
+    const { path, headers, body } = call.asking;
     this.#pool.dispatch(
       {
         path,
         method: 'POST',
         headers,
         body,
-        // The sweep ends the whole call; these two only keep undici's own, longer ones away.
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
+        // The sweep ends the whole call; undici need not keep time besides.
+        headersTimeout: 0,
+        bodyTimeout: 0,
       },
       call,
     );
   }
 }
 
-function askingOf(url: URL, call: Call, timeoutMs: number, answered: Answered): HttpAsking {
-  const base = url.pathname.endsWith('/') ? url.pathname.slice(0, -1) : url.pathname;
-  const method = base.slice(1);
+function askingOf(target: Target, call: Call, timeoutMs: number, answered: Answered): HttpAsking {
+  const { path } = target;
+  const method = path.slice(1);
   return {
-    path: `${base}/${call.operation}`,
+    path: `${path}/${call.operation}`,
     headers: {
       ...fixedHeaders,
       [contextHeaders.gid]: call.gid,

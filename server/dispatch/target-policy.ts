@@ -14,6 +14,9 @@ export interface TargetPolicy {
   allows(url: string): TargetVerdict;
 }
 
+/** Addresses whose verdict is remembered: it never changes while the process lives. */
+const verdictsMax = 1_000;
+
 /**
  * `origins`: `http://host:port` or `https://host:port`; a default port may be left out. Entries are
  * compared as origins (RFC 6454), so letter case and default ports make no difference. Throws a
@@ -21,7 +24,18 @@ export interface TargetPolicy {
  */
 export function createTargetPolicy(origins: readonly string[]): TargetPolicy {
   const allowed = new Set(origins.map(originOf));
-  return { allows: (url) => verdictOf(url, allowed) };
+  const verdicts = new Map<string, TargetVerdict>();
+  return {
+    allows(url) {
+      const known = verdicts.get(url);
+      if (known !== undefined) return known;
+      const verdict = verdictOf(url, allowed);
+      // Services have few addresses; whoever sends many pays for each of them.
+      if (verdicts.size >= verdictsMax) verdicts.clear();
+      if (url.length <= limits.urlLengthMax) verdicts.set(url, verdict);
+      return verdict;
+    },
+  };
 }
 
 function verdictOf(url: string, allowed: ReadonlySet<string>): TargetVerdict {

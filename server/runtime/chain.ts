@@ -45,6 +45,13 @@ export class Chain<T extends Linked<T>> implements Leavable<T> {
     this.#size += 1;
   }
 
+  /** All of them, oldest first; a copy. */
+  items(): readonly T[] {
+    const items: T[] = [];
+    for (let item = this.#first; item !== null; item = item.after) items.push(item);
+    return items;
+  }
+
   /** Takes the item out, if it stands here. */
   delete(item: T): boolean {
     if (item.chain !== this) return false;
