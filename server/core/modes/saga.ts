@@ -115,7 +115,8 @@ function takeDone(tx: Saga, results: readonly OperationResult[], atMs: number): 
   );
   const record: RecordOf<'done'> = { kind: 'done', done, atMs };
   // Lost, a lazy record would let a deadline roll back beside a pivot that was asked.
-  const startsPivot = isPivotAsked(apply(tx, record)) && !isPivotAsked(tx);
+  const hasPivot = tx.steps.some((s) => s.isPivot);
+  const startsPivot = hasPivot && isPivotAsked(apply(tx, record)) && !isPivotAsked(tx);
   return startsPivot ? decisive(record) : lazy(record);
 }
 
