@@ -10,8 +10,8 @@ import { type Listener, listen } from './api/listen.ts';
 import { createValidators } from './api/schemas.ts';
 import type { Config } from './config.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
-import { createHttpTransport } from './dispatch/http-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
+import type { Transport } from './dispatch/transport.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { type EngineOptions, engineDefaults } from './engine/limits.ts';
 import { openLog } from './log/index.ts';
@@ -51,6 +51,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { logger } = ports;
   const clock = systemClock();
+  const callbacks = await callbackTransports(config, clock);
   const warnOfLog = throttled(clock, (detail: string, more: number) =>
     logger.warn({ detail, more }, 'the log did not take an append; it is sent again'),
   );
@@ -58,7 +59,7 @@ export async function startServer(
     migrate: config.migrate,
     onTrouble: (failure) => warnOfLog(failure.detail),
   });
-  const parts = createParts(config, { clock, log, logger });
+  const parts = createParts(config, { clock, log, logger, callbacks });
   try {
     await parts.listener.open(config.host, config.port);
     await takeOver(parts.engine, config, parts.listener.url());
@@ -79,19 +80,32 @@ interface Parts {
   readonly fenced: Promise<'fenced'>;
 }
 
+/** Loaded only where addresses may be called: the HTTP client takes as long to load as all the rest. */
+async function callbackTransports(config: Config, clock: Clock): Promise<readonly Closable[]> {
+  if (config.allowCallbacks.length === 0) return [];
+  const { createHttpTransport } = await import('./dispatch/http-transport.ts');
+  return [createHttpTransport({ policy: createTargetPolicy(config.allowCallbacks), clock })];
+}
+
+type Closable = Transport & { close(): Promise<void> };
+
 function createParts(
   config: Config,
-  ports: { readonly clock: Clock; readonly log: TransactionLog; readonly logger: Logger },
+  ports: {
+    readonly clock: Clock;
+    readonly log: TransactionLog;
+    readonly logger: Logger;
+    readonly callbacks: readonly Closable[];
+  },
 ): Parts {
-  const { clock, log, logger } = ports;
+  const { clock, log, logger, callbacks } = ports;
   const random = systemRandom();
   const fenced = Promise.withResolvers<'fenced'>();
   const channelTransport = createChannelTransport({
     clock,
     offered: (service) => engine.participantReady(service),
   });
-  const policy = createTargetPolicy(config.allowCallbacks);
-  const transports = [channelTransport, createHttpTransport({ policy, clock })];
+  const transports = [channelTransport, ...callbacks];
   const options = engineOptions(config);
   const onFenced = () => fenced.resolve('fenced');
   const engine = createEngine({ clock, random, log, transports, options, onFenced });
