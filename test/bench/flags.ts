@@ -51,7 +51,17 @@ export const usage = `usage: npm run bench -- [flags]
   --request-timeout MS            how long the SDK repeats a request (its own default)
   --no-floor                      without the bare minimum program beside it
   --profile                       with CPU profiles and the top of them; without floor
-  --json                          the result as one line of JSON, the last one`;
+  --json                          the result as one line of JSON, the last one
+
+       npm run bench -- --suite [flags]
+  all targets one after another; some 20 minutes. The exit code is 1 when a row could not be measured
+  or transactions failed, not when a target is missed: speed is reported, not tested
+  --only NAME,…                   these rows
+  --seconds S                     of one round (5)
+  --size PERCENT                  so many of the 1,000,000 and 100,000 transactions, to try it out (100)
+  --long                          the row about steady memory takes 10 minutes
+  --write-docs                    the table and the plot into docs/performance.md
+  --json                          a line of JSON for each row, and one of all of them at the end`;
 
 const strings = {
   mode: { type: 'string', default: 'tcc' },

@@ -1,16 +1,18 @@
 /**
- * `npm run bench -- [flags]`: reads the flags, runs one measurement, reports. Progress goes to
- * stderr, the result to stdout. Exit code 1: transactions failed, or the bench itself; 2: wrong
+ * `npm run bench -- [flags]`: reads the flags, runs one measurement or the suite, reports. Progress
+ * goes to stderr, the result to stdout. Exit code 1: transactions failed, or the bench itself; 2: wrong
  * flags; 3: a database server is missing; 130: interrupted.
  */
 import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type BenchOptions, readFlags, usage } from './flags.ts';
+import { measureOnce } from './measure.ts';
 import { profileText } from './profile.ts';
-import { resultOf, roundLine, tableOf } from './report.ts';
-import { type Measured, type Round, runRounds } from './run.ts';
+import { type BenchResult, tableOf } from './report.ts';
+import type { Round } from './run.ts';
 import { whyNoFloor } from './side.ts';
-import { Missing, setStage } from './stage.ts';
+import { Missing } from './stage.ts';
+import { runSuite } from './suite/main.ts';
 
 const functionsShown = 40;
 
@@ -18,8 +20,7 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-function report(options: BenchOptions, measured: Measured): void {
-  const result = resultOf(options, measured);
+function report(options: BenchOptions, result: BenchResult): void {
   process.stdout.write(`${options.isJson ? JSON.stringify(result) : tableOf(result)}\n`);
   if (result.failed === 0) return;
   say(`${result.failed} TRANSACTIONS FAILED; the figures mean nothing. One of them:`);
@@ -45,32 +46,36 @@ function leaveMemoryFolder(): void {
 async function measure(options: BenchOptions, signal: AbortSignal): Promise<void> {
   const whyNot = whyNoFloor(options);
   if (options.hasFloor && whyNot !== null) say(`no ratio: ${whyNot}`);
-  const stage = await setStage(options, signal);
-  let measured: Measured;
-  try {
-    const tell = (name: string, round: Round) => say(roundLine(name, round));
-    measured = await runRounds(stage, options, tell, signal);
-  } finally {
-    await stage.close();
-  }
-  if (stage.profileFolder !== null) say(profileOf(stage.profileFolder, measured.product));
-  report(options, measured);
+  const { measured, result, profileFolder } = await measureOnce(options, { signal, say });
+  if (profileFolder !== null) say(profileOf(profileFolder, measured.product));
+  report(options, result);
+}
+
+async function suite(args: readonly string[], signal: AbortSignal): Promise<void> {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const end = await runSuite(args, { signal, say, print });
+  if (typeof end !== 'string') refuse(end.wrong);
+  else if (end === 'unsound') process.exitCode = 1;
+}
+
+function refuse(what: string): void {
+  say(`${what}\n${usage}`);
+  process.exitCode = 2;
 }
 
 async function main(): Promise<void> {
-  const options = readFlags(process.argv.slice(2));
-  if (typeof options === 'string') {
-    say(`${options}\n${usage}`);
-    process.exitCode = 2;
-    return;
-  }
+  const args = process.argv.slice(2);
+  const isSuite = args.includes('--suite');
+  const options = isSuite ? null : readFlags(args);
+  if (typeof options === 'string') return refuse(options);
   leaveMemoryFolder();
   const interrupted = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => interrupted.abort(new Error('interrupted')));
   }
   try {
-    await measure(options, interrupted.signal);
+    if (options === null) await suite(args, interrupted.signal);
+    else await measure(options, interrupted.signal);
   } catch (error) {
     if (interrupted.signal.aborted) process.exitCode = 130;
     else if (error instanceof Missing) {

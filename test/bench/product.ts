@@ -20,7 +20,9 @@ export interface ProductSide extends Side {
   addWorker(role: WorkerRole, changes: ExtraWorker): Promise<Worker>;
   /** Begins so many transactions, which stay open when this has resolved. */
   hold(wish: Pick<HoldSettings, 'count' | 'isCommitted'>): Promise<void>;
-  /** `kill -9`; what workers there are are ended, too. */
+  /** Ends all workers that have been started. */
+  endWorkers(): Promise<void>;
+  /** `kill -9` of the coordinator. */
   kill(): Promise<void>;
   /** Starts the coordinator again, on its port and its log; does not wait. */
   startAgain(): void;
@@ -89,7 +91,7 @@ function productSide(crew: Crew, team: Team, start: () => Running): ProductSide 
     return coordinator;
   };
   return {
-    ...{ kind: 'product', url, run: crew.run, close: crew.close },
+    ...{ kind: 'product', url, run: crew.run, close: crew.close, endWorkers: crew.endWorkers },
     get coordinatorPid() {
       return crew.coordinatorPid;
     },
@@ -112,7 +114,6 @@ function productSide(crew: Crew, team: Team, start: () => Running): ProductSide 
     },
     async kill() {
       await running().end((child) => void child.kill('SIGKILL'));
-      await crew.endWorkers();
     },
     startAgain() {
       coordinator = start();

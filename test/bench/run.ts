@@ -81,7 +81,8 @@ export async function runRounds(
   return { product, floor: stage.floor === null ? null : floor };
 }
 
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The work, or a rejection as soon as `signal` aborts; the work is not ended by that. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const aborted = (): void => reject(signal.reason);
   signal.addEventListener('abort', aborted, { once: true });
