@@ -8,7 +8,14 @@ import type pg from 'pg';
 import type { Append, AppendAnswer, IndexRow, LogRow, Term } from './log.ts';
 import { type LogRowStored, logRowOf } from './log-queries.ts';
 import { bigintArray, integerArray, textArray } from './postgres-arrays.ts';
-import { answerAll, answerTaken, bySlot, indexColumnNames, jsonOrNull } from './server-log.ts';
+import {
+  answerAll,
+  answerTaken,
+  bySlot,
+  indexColumnNames,
+  isFresh,
+  jsonOrNull,
+} from './server-log.ts';
 
 /**
  * Held until the commit, so who ends the term waits. A term that is over gives no row, and what is
@@ -139,11 +146,6 @@ async function appendOn(
   const taken = part.map((append) => append.row).filter((row) => !gids.has(row.gid));
   const there = bySlot(await readSlots(client, taken));
   return part.map(({ row }) => (gids.has(row.gid) ? 'appended' : answerTaken(row, there(row))));
-}
-
-/** An open transaction has its index row from its first log row; later ones replace it. */
-function isFresh({ row, index }: Append): boolean {
-  return index === null || row.seq === 1 || index.outcome !== null;
 }
 
 const uniqueViolation = '23505';

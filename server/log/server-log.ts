@@ -180,6 +180,14 @@ export function bySlot(rows: readonly LogRow[]): (row: LogRow) => LogRow | undef
   return (row) => found.get(`${row.gid}/${row.seq}`);
 }
 
+/**
+ * True when its index row is probably new in its table: an open transaction has one from its first
+ * log row on, which later ones replace; one that has ended is written at its end.
+ */
+export function isFresh({ row, index }: Append): boolean {
+  return index === null || row.seq === 1 || index.outcome !== null;
+}
+
 /** The columns of `open_transaction` and of `global_transaction`, in their order. */
 export const indexColumnNames = [
   ...(['gid', 'shard', 'mode', 'name', 'outcome', 'cause', 'attention'] as const),
