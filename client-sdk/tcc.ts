@@ -3,7 +3,6 @@
  * What the participant half does with them is in `participant/method.ts`. Guards: only a `try` has
  * a transaction context; phase two never adds branches.
  */
-import type { Registry } from './branch-caller.ts';
 import type { Client } from './client.ts';
 import { BranchScope, currentScope, runInScope, type Scope } from './context.ts';
 import { SettleError } from './errors.ts';
@@ -44,8 +43,10 @@ export function defineTcc<Db extends Database | undefined, Sent, Input, Result>(
   client.host.offer(method);
   const participant = { service: client.service, method: name };
   const what = `input of ${name}`;
-  const call = (input: Sent): Promise<Result> =>
-    inScope(name, async (scope, registry) => {
+  const call = (input: Sent): Promise<Result> => {
+    const scope = currentScope();
+    if (scope === undefined) return outsideOfAny(name);
+    return scope.branches.call(async (registry) => {
       if (definition.input !== undefined) await check(name, definition.input, input);
       const payload = payloadOf(what, input);
       const branchId = await registry.enlist({ participant, payload });
@@ -54,6 +55,7 @@ export function defineTcc<Db extends Database | undefined, Sent, Input, Result>(
       // Parse boundary: the barrier gives back what `try` returned, as JSON has it.
       return (await tryHere(scope, method, request)) as Result;
     });
+  };
   return Object.assign(call, { participant });
 }
 
@@ -67,8 +69,10 @@ export function defineRemote<Input, Result>(
 ): BranchCall<Input, Result> {
   const name = nameOf(participant);
   const what = `input of ${name}`;
-  const call = (input: Input): Promise<Result> =>
-    inScope(name, async (scope, registry) => {
+  const call = (input: Input): Promise<Result> => {
+    const scope = currentScope();
+    if (scope === undefined) return outsideOfAny(name);
+    return scope.branches.call(async (registry) => {
       const branchId = await registry.enlist({ participant, payload: payloadOf(what, input) });
       const { gid, signal } = scope.context;
       const options = { timeoutMs: client.requestTimeoutMs, signal };
@@ -76,6 +80,7 @@ export function defineRemote<Input, Result>(
       // Parse boundary: the type is the caller's promise about a method that lives elsewhere.
       return answer.result as Result;
     });
+  };
   return Object.assign(call, { participant });
 }
 
@@ -103,14 +108,8 @@ export async function check(
   throw new SettleError('INVALID_REQUEST', `input of ${name}: ${validated.detail}`);
 }
 
-/** Everything that can fail does so inside the branch caller: nothing is lost when nobody awaits. */
-function inScope<T>(
-  name: string,
-  work: (scope: Scope, registry: Registry) => Promise<T>,
-): Promise<T> {
-  const scope = currentScope();
-  if (scope === undefined) return Promise.reject(new SettleError('NO_TRANSACTION', name));
-  return scope.branches.call((registry) => work(scope, registry));
+function outsideOfAny(name: string): Promise<never> {
+  return Promise.reject(new SettleError('NO_TRANSACTION', name));
 }
 
 /** No network: the barrier makes a local try as safe as one that came by the channel. */

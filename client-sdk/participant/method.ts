@@ -7,7 +7,7 @@ import { TerminalError } from '../errors.ts';
 import type { BranchId, Call, CallAnswer, Gid, Json, Operation } from '../protocol/index.ts';
 import { type StandardSchema, validate } from '../standard-schema.ts';
 import { answerOfError, checkResult } from './answer.ts';
-import { type Barrier, forwardOf, guard } from './barrier.ts';
+import { type Barrier, forwardOf, guard, type Work } from './barrier.ts';
 import { barrierOf, type Database, type TrxOf } from './databases/detect.ts';
 import type { Method } from './host.ts';
 
@@ -146,16 +146,15 @@ function methodOf<Trx, Input>(
 }
 
 async function perform<Trx, Input>(
-  { schema, barrierFor, work }: Performance<Trx, Input>,
+  performance: Performance<Trx, Input>,
   call: Call,
 ): Promise<CallAnswer> {
   try {
+    const { schema, barrierFor, work } = performance;
     // Parse boundary: without a schema the type is the caller's promise.
     const input = schema === undefined ? (call.payload as Input) : await inputOf(schema, call);
     const barrier = barrierFor(input);
-    if (barrier !== undefined) {
-      return await guard(barrier, call, (trx, forward) => work(trx, input, call, forward));
-    }
+    if (barrier !== undefined) return await guard(barrier, call, workOf(performance, call, input));
     // Without a database `TrxOf` is undefined, which only the caller's types can know.
     const result = await work(undefined as Trx, input, call, undefined);
     const isForward = call.operation === forwardOf(call.operation);
@@ -163,6 +162,14 @@ async function perform<Trx, Input>(
   } catch (error) {
     return answerOfError(error);
   }
+}
+
+function workOf<Trx, Input>(
+  { work }: Performance<Trx, Input>,
+  call: Call,
+  input: Input,
+): Work<Trx> {
+  return (trx, forward) => work(trx, input, call, forward);
 }
 
 /**

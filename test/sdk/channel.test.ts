@@ -149,11 +149,14 @@ describe('when the time is over', () => {
 
   test('what was turned away for sure keeps the reason', async () => {
     await using coordinator = await ScriptedCoordinator.start();
-    await using settle = await connectTo(coordinator, { requestTimeoutMs: 50 });
-    for (let n = 0; n < 100; n += 1) {
-      coordinator.next('get', (asked) => asked.problem('OVERLOADED', { retryAfterMs: 5 }));
-    }
+    await using settle = await connectTo(coordinator, { requestTimeoutMs: 5_000 });
+    // The last answer asks for more time than there is; so no request is under way when it ends.
+    coordinator
+      .next('get', (asked) => asked.problem('OVERLOADED', { retryAfterMs: 5 }))
+      .next('get', (asked) => asked.problem('OVERLOADED', { retryAfterMs: 5 }))
+      .next('get', (asked) => asked.problem('OVERLOADED', { retryAfterMs: 5_000 }));
     await settleErrorOf(settle.get('a'), 'OVERLOADED');
+    expect(coordinator.of('get')).toHaveLength(3);
   });
 
   test('what may have been taken by a stopping coordinator is UNKNOWN', async () => {
