@@ -41,17 +41,34 @@ export interface NodeSqliteOptions {
 export function nodeSqlite(path: string, options: NodeSqliteOptions = {}): NodeSqlite {
   const db = new DatabaseSync(path, { timeout: options.busyTimeoutMs ?? 5_000 });
   db.exec('pragma journal_mode = wal; pragma synchronous = full');
+  const prepared = new Map<string, NodeSqliteStatement>();
   return {
     close: () => db.close(),
     prepare(sql) {
-      const statement = db.prepare(sql);
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...bound(parameters)),
-        run: (parameters) => statement.run(...bound(parameters)),
-        iterate: (parameters) => statement.iterate(...bound(parameters)),
-      };
+      const known = prepared.get(sql);
+      if (known !== undefined) return known;
+      if (prepared.size >= statementsMax) prepared.clear();
+      const statement = statementOf(db, sql);
+      prepared.set(sql, statement);
+      return statement;
     },
+  };
+}
+
+/**
+ * Statements that are kept prepared: a process has few texts, and preparing one takes longer than
+ * most of them run. A process that makes up ever new texts must not keep them all.
+ */
+const statementsMax = 256;
+
+function statementOf(db: DatabaseSync, sql: string): NodeSqliteStatement {
+  const statement = db.prepare(sql);
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...bound(parameters)),
+    run: (parameters) => statement.run(...bound(parameters)),
+    // One of its own: a run of the same text meanwhile would end the iteration.
+    iterate: (parameters) => db.prepare(sql).iterate(...bound(parameters)),
   };
 }
 

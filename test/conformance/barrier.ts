@@ -196,7 +196,12 @@ function orders(store: () => BarrierStore): void {
 
 function results(store: () => BarrierStore): void {
   it('answers a duplicate with the stored result, and hands it to confirm, cancel and undo', async () => {
-    const result = { seat: '12A', price: 0.1, text: `' " \\ \n 🏦 \u0000`, deep: [null, [true]] };
+    const result = {
+      seat: '12A',
+      price: 0.1,
+      text: `' " \\ \n 🏦 \u0000 $json$ $1 ?`,
+      deep: [null, [true]],
+    };
     const seen: unknown[] = [];
     const method = tccMethod<Database, Json, Json>('m', {
       db: store().db,

@@ -155,8 +155,8 @@ const ofBarrier: readonly Mutant[] = [
     name: 'taken-row-overlooked',
     idea: 'the insert of a guard row that is taken counts as done',
     file: 'client-sdk/participant/databases/kysely.ts',
-    find: 'return numInsertedOrUpdatedRows === 1n;',
-    replace: 'return numInsertedOrUpdatedRows !== undefined;',
+    find: 'return numAffectedRows === 1n;',
+    replace: 'return numAffectedRows !== undefined;',
     killedBy: ['barrier'],
   },
   {

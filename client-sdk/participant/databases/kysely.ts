@@ -6,7 +6,7 @@
  * snapshot can grow old before it.
  */
 import { SettleError } from '../../errors.ts';
-import type { Barrier, BarrierRow, LocalTransaction } from '../barrier.ts';
+import type { Barrier, BarrierKey, BarrierRow, LocalTransaction } from '../barrier.ts';
 import { lostRow } from './lost-row.ts';
 
 /** SQL dialects of participants; MariaDB counts as `mysql`. */
@@ -49,30 +49,40 @@ export interface KyselyTransaction {
 }
 
 interface BarrierQueries {
+  executeQuery(query: Compiled): Promise<Outcome>;
   insertInto(table: 'settle_barrier'): {
-    values(row: Readonly<Record<string, string | number>>): InsertQuery;
+    values(row: Readonly<Record<string, Value>>): InsertQuery;
   };
-  selectFrom(table: 'settle_barrier'): SelectQuery;
+  selectFrom(table: 'settle_barrier'): {
+    select(columns: readonly string[]): FilterQuery;
+  };
   updateTable(table: 'settle_barrier'): {
-    set(row: { readonly result: string }): UpdateQuery;
+    set(row: { readonly result: string }): FilterQuery;
   };
 }
+
+type Value = string | number;
 
 interface InsertQuery {
   ignore(): InsertQuery;
   onConflict(build: (conflict: { doNothing(): unknown }) => unknown): InsertQuery;
-  executeTakeFirst(): Promise<{ readonly numInsertedOrUpdatedRows: bigint | undefined }>;
+  compile(): Compiled;
 }
 
-interface SelectQuery {
-  select(columns: readonly string[]): SelectQuery;
-  where(column: string, operator: '=', value: string | number): SelectQuery;
-  execute(): Promise<readonly BarrierRow[]>;
+interface FilterQuery {
+  where(column: string, operator: '=', value: Value): FilterQuery;
+  compile(): Compiled;
 }
 
-interface UpdateQuery {
-  where(column: string, operator: '=', value: string | number): UpdateQuery;
-  executeTakeFirst(): Promise<{ readonly numUpdatedRows: bigint }>;
+/** What is used of a `CompiledQuery`; the rest of it goes along. */
+interface Compiled {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+interface Outcome {
+  readonly rows: readonly unknown[];
+  readonly numAffectedRows?: bigint;
 }
 
 /** Whether this is a Kysely instance (or transaction): told by its shape, not by its class. */
@@ -115,8 +125,10 @@ export function kyselyBarrier(
   if (db.isTransaction) {
     throw new SettleError('INVALID_CONFIG', 'db: give the Kysely instance, not a transaction');
   }
+  const statements = createStatements(dialect);
   return {
-    transact: (work) => begin(db, dialect).execute((trx) => work(localTransaction(trx, dialect))),
+    transact: (work) =>
+      begin(db, dialect).execute((trx) => work(localTransaction(trx, dialect, statements))),
   };
 }
 
@@ -127,46 +139,69 @@ function begin(db: KyselyLike, dialect: Dialect): KyselyTransactionBuilder {
   return dialect === 'sqlite' ? builder : builder.setIsolationLevel('read committed');
 }
 
+/** The barrier's statements, by the values of their parameters in the order of the text. */
+interface Statements {
+  insert(queries: BarrierQueries, values: readonly Value[]): Promise<Outcome>;
+  select(queries: BarrierQueries, values: readonly Value[]): Promise<Outcome>;
+  update(queries: BarrierQueries, values: readonly Value[]): Promise<Outcome>;
+}
+
+/**
+ * Builds and compiles each statement when it is first used; from then on only the values change,
+ * for to build one anew costs more processor than to send it.
+ */
+function createStatements(dialect: Dialect): Statements {
+  const prepared = (build: (queries: BarrierQueries) => { compile(): Compiled }) => {
+    let compiled: Compiled | null = null;
+    return (queries: BarrierQueries, parameters: readonly Value[]): Promise<Outcome> => {
+      compiled ??= build(queries).compile();
+      return queries.executeQuery({ ...compiled, parameters });
+    };
+  };
+  return {
+    insert: prepared((queries) => {
+      const row = { gid: '', branch_id: 0, operation: '', state: '', created_at_ms: 0 };
+      const insert = queries.insertInto('settle_barrier').values(row);
+      if (dialect === 'mysql') return insert.ignore();
+      return insert.onConflict((conflict) => conflict.doNothing());
+    }),
+    select: prepared((queries) => {
+      const columns = ['operation', 'state', 'result'];
+      const select = queries.selectFrom('settle_barrier').select(columns);
+      return select.where('gid', '=', '').where('branch_id', '=', 0);
+    }),
+    update: prepared((queries) => {
+      const update = queries.updateTable('settle_barrier').set({ result: '' });
+      const ofBranch = update.where('gid', '=', '').where('branch_id', '=', 0);
+      return ofBranch.where('operation', '=', '');
+    }),
+  };
+}
+
 function localTransaction(
   trx: KyselyTransaction,
   dialect: Dialect,
+  statements: Statements,
 ): LocalTransaction<KyselyTransaction> {
   // Plugins may rename columns or parse JSON texts: right for the user's tables, wrong for ours.
   const queries = trx.withoutPlugins();
   return {
     trx,
     async insert(key, state) {
-      const insert = queries.insertInto('settle_barrier').values({
-        gid: key.gid,
-        branch_id: key.branchId,
-        operation: key.operation,
-        state,
-        created_at_ms: Date.now(),
-      });
-      const query =
-        dialect === 'mysql'
-          ? insert.ignore()
-          : insert.onConflict((conflict) => conflict.doNothing());
-      const { numInsertedOrUpdatedRows } = await query.executeTakeFirst();
-      return numInsertedOrUpdatedRows === 1n;
+      const values = [...keyValues(key), state, Date.now()];
+      const { numAffectedRows } = await statements.insert(queries, values);
+      return numAffectedRows === 1n;
     },
-    read: (gid, branchId) =>
-      queries
-        .selectFrom('settle_barrier')
-        .select(['operation', 'state', 'result'])
-        .where('gid', '=', gid)
-        .where('branch_id', '=', branchId)
-        .execute(),
+    async read(gid, branchId) {
+      const { rows } = await statements.select(queries, [gid, branchId]);
+      // Parse boundary: the columns that the statement names, all of them texts.
+      return rows as readonly BarrierRow[];
+    },
     async finish(key, result) {
       if (result !== null) {
-        const { numUpdatedRows } = await queries
-          .updateTable('settle_barrier')
-          .set({ result })
-          .where('gid', '=', key.gid)
-          .where('branch_id', '=', key.branchId)
-          .where('operation', '=', key.operation)
-          .executeTakeFirst();
-        if (numUpdatedRows !== 1n) throw lostRow();
+        const values = [result, ...keyValues(key)];
+        const { numAffectedRows } = await statements.update(queries, values);
+        if (numAffectedRows !== 1n) throw lostRow();
         return;
       }
       if (dialect !== 'mysql') return;
@@ -174,4 +209,8 @@ function localTransaction(
       if (!rows.some((row) => row.operation === key.operation)) throw lostRow();
     },
   };
+}
+
+function keyValues({ gid, branchId, operation }: BarrierKey): readonly Value[] {
+  return [gid, branchId, operation];
 }
