@@ -6,7 +6,6 @@
 import { type BranchCall, type Settle, TerminalError } from '@settle/client';
 import pg from 'pg';
 import { createBarrierTable } from '../../client-sdk/participant/index.ts';
-import type { CallCount } from './call-count.ts';
 
 /** Payload of a branch, input of a saga. A type, for interfaces are no JSON. */
 export type Entry = { readonly account: string; readonly cents: number };
@@ -35,8 +34,8 @@ export type BankCalls = Readonly<Record<Method, BranchCall<Entry, null>>>;
 export interface Bank {
   /** Each try or run writes a row there; null: nowhere. */
   readonly pool: pg.Pool | null;
-  /** Counts all calls; null: nobody does. Not together with a pool. */
-  readonly calls: CallCount | null;
+  /** Told of each call; null: nobody is. Not together with a pool. */
+  readonly called: (() => void) | null;
 }
 
 /** Offers both methods for two-phase transactions. */
@@ -55,18 +54,17 @@ function refuseNothing(method: Method, entry: Entry): null {
   return null;
 }
 
-function counted(calls: CallCount): null {
-  calls.add();
-  return null;
-}
-
 function offerTcc(settle: Settle, method: Method, bank: Bank): BranchCall<Entry, null> {
-  const { pool, calls } = bank;
-  if (calls !== null) {
+  const { pool, called } = bank;
+  if (called !== null) {
+    const told = (): null => {
+      called();
+      return null;
+    };
     return settle.tcc<Entry, null>(method, {
-      try: (_, entry) => counted(calls) ?? refuseNothing(method, entry),
-      confirm: () => counted(calls),
-      cancel: () => counted(calls),
+      try: (_, entry) => told() ?? refuseNothing(method, entry),
+      confirm: told,
+      cancel: told,
     });
   }
   if (pool === null) {

@@ -26,7 +26,7 @@ export function attemptOf(
     try {
       await transact(entry);
       if (!isRefused || settings.wait === 'submitted') return 'wished';
-      return { error: 'committed although its last branch refuses' };
+      return { error: 'committed although its last branch refuses', isUnknown: false };
     } catch (error) {
       if (isRefused && (error instanceof Regret || isCode(error, refusal))) return 'wished';
       return endingOf(error, settings);
@@ -51,8 +51,9 @@ function endingOf(error: unknown, { ratePerSecond }: WorkerSettings): Ending {
     isCode(error, 'OVERLOADED') ||
     isCode(error, 'LOG_UNAVAILABLE') ||
     (ratePerSecond !== null && isCode(error, 'UNREACHABLE'));
-  if (!(error instanceof Error)) return { error: String(error) };
-  return isUntaken && error.cause === undefined ? 'refused' : { error: error.message };
+  if (!(error instanceof Error)) return { error: String(error), isUnknown: false };
+  if (isUntaken && error.cause === undefined) return 'refused';
+  return { error: error.message, isUnknown: isCode(error, 'UNKNOWN') };
 }
 
 type Transact = (entry: Entry) => Promise<unknown>;

@@ -6,9 +6,10 @@
  */
 import { createHistogram } from './histogram.ts';
 import type { LoadOptions, RoundReport } from './messages.ts';
+import { createTenths } from './tenths.ts';
 
 /** How a transaction ended. `wished`: as it was meant to, a planned rollback included. */
-export type Ending = 'wished' | 'refused' | { readonly error: string };
+export type Ending = 'wished' | 'refused' | { readonly error: string; readonly isUnknown: boolean };
 
 /** Runs one transaction to its end; numbers count up from 0 over all rounds. Never rejects. */
 export type Attempt = (number: number) => Promise<Ending>;
@@ -112,6 +113,8 @@ function createTally(): Tally {
   let refused = 0;
   let failed = 0;
   let givenUp = 0;
+  let unknown = 0;
+  const wished = createTenths();
   let firstError: string | null = null;
   return {
     startedAtMs,
@@ -119,10 +122,12 @@ function createTally(): Tally {
       lastCountAtMs = performance.now();
       if (ending === 'wished') {
         histogram.add((lastCountAtMs - dueAtMs) * 1_000);
+        wished.add(lastCountAtMs - startedAtMs);
       } else if (ending === 'refused') {
         refused += 1;
       } else {
         failed += 1;
+        if (ending.isUnknown) unknown += 1;
         firstError ??= ending.error;
       }
     },
@@ -134,6 +139,8 @@ function createTally(): Tally {
       transactions: histogram.count,
       refused,
       givenUp,
+      unknown,
+      wishedPerTenth: wished.counts(),
       failed,
       firstError,
       seconds: (lastCountAtMs - startedAtMs) / 1_000,

@@ -77,6 +77,10 @@ export interface RoundReport {
   readonly refused: number;
   /** Those of the refused that were given up without having been started. */
   readonly givenUp?: number;
+  /** Those of the failed whose outcome is not known: their time was over before an answer came. */
+  readonly unknown?: number;
+  /** How many ended as wished in each tenth of a second of the round. */
+  readonly wishedPerTenth?: readonly number[];
   /** Ended otherwise; `firstError` tells of one. */
   readonly failed: number;
   readonly firstError: string | null;

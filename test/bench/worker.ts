@@ -12,11 +12,11 @@ import {
   offerTccMethods,
   openBank,
 } from './business.ts';
-import { type CallCount, createCallCount } from './call-count.ts';
 import { attemptOf } from './flows.ts';
 import { serveBank } from './http-bank.ts';
 import { type Attempt, createLoad, type Load } from './load.ts';
 import type { FromWorker, ToProductWorker, WorkerSettings } from './messages.ts';
+import { createTenths, type Tenths } from './tenths.ts';
 
 /** Calls that a bank takes at once: far more than one transaction's, so that only the bench limits. */
 const callsMax = 4_096;
@@ -26,25 +26,25 @@ interface Worker {
   readonly url: string | null;
   /** Null: it only takes part. */
   readonly load: Load | null;
-  /** Null: it does not count. */
-  readonly calls: CallCount | null;
+  readonly calls: CallCount;
   close(): Promise<void>;
 }
 
 async function openWorker(settings: WorkerSettings): Promise<Worker> {
   if (settings.role === 'participant' && settings.participantUrls !== null) {
     const { url, close } = await serveBank();
-    return { url, load: null, calls: null, close };
+    return { url, load: null, calls: createCallCount(), close };
   }
   const { role, databaseUrl, connections = 1 } = settings;
   const pool = databaseUrl === null ? null : openBank(databaseUrl);
-  const calls = settings.countsCalls === true ? createCallCount() : null;
+  const calls = createCallCount();
+  const called = settings.countsCalls === true ? calls.add : null;
   const settles: Settle[] = [];
   const attempts: Attempt[] = [];
   for (let number = 0; number < connections; number += 1) {
     const settle = await connectTo(settings);
     settles.push(settle);
-    attempts.push(attemptOf(settle, settings, offer(settle, settings, { pool, calls })));
+    attempts.push(attemptOf(settle, settings, offer(settle, settings, { pool, called })));
     await settle.ready();
   }
   const attempt: Attempt = (number) =>
@@ -56,6 +56,30 @@ async function openWorker(settings: WorkerSettings): Promise<Worker> {
     async close() {
       await Promise.all(settles.map((settle) => settle.close()));
       await pool?.end();
+    },
+  };
+}
+
+/** Counts calls from the first one after the last `take`. */
+interface CallCount {
+  add(): void;
+  take(): readonly number[];
+}
+
+function createCallCount(): CallCount {
+  let tenths: Tenths | null = null;
+  let beganAtMs = 0;
+  return {
+    add() {
+      const nowMs = performance.now();
+      if (tenths === null) beganAtMs = nowMs;
+      tenths ??= createTenths();
+      tenths.add(nowMs - beganAtMs);
+    },
+    take() {
+      const counts = tenths?.counts() ?? [];
+      tenths = null;
+      return counts;
     },
   };
 }
@@ -89,7 +113,7 @@ async function obey(worker: Worker, message: ToProductWorker): Promise<void> {
       return;
     }
     case 'calls':
-      tell({ kind: 'calls', perTenth: worker.calls?.take() ?? [] });
+      tell({ kind: 'calls', perTenth: worker.calls.take() });
       return;
     case 'stop':
       await worker.close();

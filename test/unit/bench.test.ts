@@ -119,7 +119,12 @@ describe('load', () => {
   });
 
   test('every transaction that a closed loop starts is counted once, by how it ended', async () => {
-    const endings: readonly Ending[] = ['wished', 'refused', { error: 'no' }, { error: 'later' }];
+    const endings: readonly Ending[] = [
+      'wished',
+      'refused',
+      { error: 'no', isUnknown: false },
+      { error: 'later', isUnknown: true },
+    ];
     let started = 0;
     const load = createLoad(
       async (number) => {
