@@ -50,7 +50,9 @@ export interface Runnable {
   readonly timeoutMs: number | undefined;
 }
 
-const defaults = { waitMs: 30_000, waitMsMax: 30 * 24 * 3_600_000 } as const;
+const defaults = { waitMs: 30_000 } as const;
+
+const waitRange = { min: 0, max: 30 * 24 * 3_600_000 } as const;
 
 /** The longest wait that one request may ask for; longer ones ask again. */
 const requestWaitMsMax = 60_000;
@@ -66,21 +68,19 @@ export async function runSaga<Results>(
   input: unknown,
   options: RunOptions,
 ): Promise<RunOutcome<Results>> {
-  const gid = options.id ?? newGid();
-  if (!isGid(gid)) throw new SettleError('INVALID_REQUEST', `id: "${gid}" is not a gid`);
+  const { id, signal } = options;
+  if (id !== undefined && !isGid(id)) {
+    throw new SettleError('INVALID_REQUEST', `id: "${id}" is not a gid`);
+  }
+  const gid = id ?? newGid();
   if (saga.input !== undefined) await check(saga.name, saga.input, input);
-  const range = { min: 0, max: defaults.waitMsMax };
-  const waitMs = durationMs('waitMs', options.waitMs ?? defaults.waitMs, range);
+  const waitMs = durationMs('waitMs', options.waitMs ?? defaults.waitMs, waitRange);
   const endsAtMs = performance.now() + waitMs;
-  let answer = await submit(
-    client,
-    bodyOf(gid, saga, input, { ...options, waitMs }),
-    options.signal,
-  );
+  let answer = await submit(client, bodyOf(gid, saga, input, { ...options, waitMs }), signal);
   while (options.wait !== 'submitted' && !isTerminal(answer.phase)) {
     const leftMs = Math.min(requestWaitMsMax, Math.ceil(endsAtMs - performance.now()));
     if (leftMs <= 0) break;
-    answer = await ask(client, gid, leftMs, options.signal);
+    answer = await ask(client, gid, leftMs, signal);
   }
   return outcomeOf(answer);
 }
