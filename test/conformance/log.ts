@@ -213,6 +213,18 @@ function terms(store: () => OpenStore): void {
     expect(await other.append(next, [following(next, 'old', 2)])).toEqual(['appended']);
   });
 
+  it('leaves what is open open when a fenced term ends it', async () => {
+    const { log, term, another } = store();
+    await log.append(term, [beginning(term, 'g')]);
+    const next = await (await another()).takeOver('node-2', '127.0.0.1:7401', startMs + 1);
+    const index = indexRow('g', { outcome: 'committed', finishedAtMs: startMs + 1 });
+    expect(await log.append(term, [{ row: logRow(term, 'g', 2), index }])).toEqual(['fenced']);
+    expect(await log.openGids('', 10)).toEqual(['g']);
+    expect(await log.search({ limit: 10 })).toEqual([indexRow('g')]);
+    expect(await log.append(next, [{ row: logRow(next, 'g', 2), index }])).toEqual(['appended']);
+    expect(await log.openGids('', 10)).toEqual([]);
+  });
+
   it('waits for the appends in flight: after takeOver nothing of the old term appears', async () => {
     const { log, term, another } = store();
     const other = await another();

@@ -215,6 +215,14 @@ const ofServers: readonly Mutant[] = [
     killedBy: ['postgres-log'],
   },
   {
+    name: 'postgres-fenced-end-closes',
+    idea: 'a term that is over takes what it ends out of the open ones, and nobody finishes it',
+    file: postgres,
+    find: 'and exists (select from term)',
+    replace: 'and true',
+    killedBy: ['postgres-log'],
+  },
+  {
     name: 'postgres-taken-slot-fenced',
     idea: 'a batch with a taken slot is taken for one of a term that is over',
     file: postgres,
