@@ -64,3 +64,27 @@ test('a wrong flag: one line, the usage, exit code 2', async () => {
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toMatch(/^--mode takes tcc, saga, empty; not "xa"\nusage: /);
 });
+
+test('the suite: a line for each row and one of all, whatever the machine is like', async () => {
+  const rows = ['tcc-sqlite', 'cold-start'];
+  const { code, stdout } = await bench(
+    '--suite',
+    '--only',
+    rows.join(),
+    '--seconds',
+    '0.5',
+    '--json',
+  );
+  expect(code).toBe(0);
+  const [rate, start, all] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(rate).toMatchObject({
+    ...{ name: 'tcc-sqlite', target: 'ratioToFloor ≥ 0.55', holds: expect.any(Boolean) },
+    measured: { txPerSecond: figure, ratioToFloor: figure },
+  });
+  expect(start).toMatchObject({ name: 'cold-start', measured: { readyMs: figure } });
+  expect(all).toEqual({ rows: 2, hold: figure, failed: expect.any(Array) });
+  expect(await readdir(folder.path)).toEqual([]);
+});

@@ -57,7 +57,7 @@ export function verdictText(outcome: Outcome): string {
   return answer ? 'yes' : '**no**';
 }
 
-/** The rows as a Markdown table. */
+/** The rows as a Markdown table, padded as the formatter of this repository pads them. */
 export function markdownTable(outcomes: readonly Outcome[]): string {
   const cells = outcomes.map((outcome) => [
     `\`${outcome.row.name}\``,
@@ -67,7 +67,21 @@ export function markdownTable(outcomes: readonly Outcome[]): string {
     verdictText(outcome),
   ]);
   const head = ['row', 'what', 'target', 'measured', 'holds'];
-  const line = (parts: readonly string[]): string =>
-    `| ${parts.map((part) => part.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...cells.map(line)].join('\n');
+  const lines = [head, ...cells].map((parts) =>
+    parts.map((part) => part.replaceAll('|', '\\|').replaceAll('\n', ' ')),
+  );
+  const widths = head.map((_, column) =>
+    Math.max(...lines.map((parts) => (parts[column] ?? '').length)),
+  );
+  const padded = (parts: readonly string[], filler: string): string =>
+    `| ${parts.map((part, column) => part.padEnd(widths[column] ?? 0, filler)).join(' | ')} |`;
+  const [first = '', ...rest] = lines.map((parts) => padded(parts, ' '));
+  return [
+    first,
+    padded(
+      head.map(() => '---'),
+      '-',
+    ),
+    ...rest,
+  ].join('\n');
 }

@@ -12,22 +12,25 @@ interface Bars {
   readonly floor: number | null;
 }
 
-const width = 760;
-const labelWidth = 300;
+const width = 640;
+const labelWidth = 130;
 const barHeight = 11;
 const pairHeight = 34;
 const valueWidth = 90;
 
-/** Figures of the rows with these names; rows that were not measured are left out. */
+/** What was measured; rows that were not are left out. */
 export function plot(outcomes: readonly Outcome[]): string {
-  const rates = barsOf(outcomes, ['txPerSecond', 'floorTxPerSecond']);
-  const latencies = barsOf(
-    outcomes.filter(({ row }) => row.name.startsWith('latency-')),
-    ['p99Ms', 'floorP99Ms'],
-  );
-  const isRate = ({ label }: Bars): boolean => !label.startsWith('latency');
-  const [first, firstEnd] = chart('transactions per second', rates.filter(isRate), 44);
-  const [second, end] = chart('99th percentile, ms', latencies, firstEnd + 34);
+  const isLatency = ({ row }: Outcome): boolean => row.name.startsWith('latency-');
+  const isRate = ({ row }: Outcome): boolean => row.shown.includes('ratioToFloor');
+  const rates = barsOf(outcomes.filter(isRate), ['txPerSecond', 'floorTxPerSecond']);
+  const latencies = outcomes
+    .filter(isLatency)
+    .flatMap((outcome) => [
+      ...barsOf([outcome], ['p50Ms', 'floorP50Ms'], ', p50'),
+      ...barsOf([outcome], ['p99Ms', 'floorP99Ms'], ', p99'),
+    ]);
+  const [first, firstEnd] = chart('transactions per second', rates, 44);
+  const [second, end] = chart('milliseconds, TCC on PostgreSQL', latencies, firstEnd + 34);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${end + 10}" role="img"
   aria-label="Rates and latencies of Settle and of the floor">
 <style>
@@ -55,12 +58,13 @@ function legend(): string {
 function barsOf(
   outcomes: readonly Outcome[],
   [own, other]: readonly [string, string],
+  suffix = '',
 ): readonly Bars[] {
   return outcomes.flatMap(({ row, found }) => {
     if ('error' in found) return [];
     const product = found.measured[own];
     if (product === undefined || product === null || found.measured[other] === undefined) return [];
-    return [{ label: row.title, product, floor: found.measured[other] ?? null }];
+    return [{ label: `${row.name}${suffix}`, product, floor: found.measured[other] ?? null }];
   });
 }
 
