@@ -4,6 +4,7 @@
  */
 import type { Gid, Participant } from '../../client-sdk/protocol/index.ts';
 import type { Transport } from '../dispatch/transport.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { EngineStats, Refusal } from './coordinator.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { checkTargets } from './intake.ts';
@@ -14,13 +15,13 @@ import type { Registry } from './registry.ts';
 export interface AdmissionPorts {
   readonly state: () => EngineStats['state'];
   readonly mailboxes: Registry['mailboxes'];
-  readonly commit: () => Pick<
-    GroupCommit<unknown>,
-    'pendingRows' | 'stalledMs' | 'queuedMs'
-  > | null;
+  readonly clock: Clock;
+  readonly commit: () => CommitLoad | null;
   readonly transports: readonly Transport[];
   readonly options: EngineOptions;
 }
+
+type CommitLoad = Pick<GroupCommit<unknown>, 'pendingRows' | 'stalledMs' | 'queuedMs'>;
 
 /** Null when the request may come in. */
 export interface Admission {
@@ -36,20 +37,37 @@ export function createAdmission(ports: AdmissionPorts): Admission {
   const reaches = (participant: Participant) =>
     transports.some((transport) => transport.reaches(participant));
 
+  let refusedSinceMs = 0;
+  let refusedAtMs = Number.NEGATIVE_INFINITY;
+
   function loadRefusal(): Refusal | null {
     const commit = ports.commit();
-    if (mailboxes.size >= options.openTransactionsMax) {
-      return refusal('OVERLOADED', `${mailboxes.size} transactions are open`, 1_000);
-    }
     if (commit === null || commit.stalledMs() > options.logStallMs) {
       return refusal('LOG_UNAVAILABLE', `no commit for more than ${options.logStallMs} ms`, 1_000);
     }
+    const why = overload(commit);
+    return why === null ? null : refusal('OVERLOADED', why, retryAfterMs());
+  }
+
+  function overload(commit: CommitLoad): string | null {
+    if (mailboxes.size >= options.openTransactionsMax) {
+      return `${mailboxes.size} transactions are open`;
+    }
     const { queueMsMax } = engineLimits;
     if (commit.queuedMs() > queueMsMax) {
-      return refusal('OVERLOADED', `rows wait for the log for more than ${queueMsMax} ms`, 200);
+      return `rows wait for the log for more than ${queueMsMax} ms`;
     }
     if (commit.pendingRows() < options.pendingRowsMax) return null;
-    return refusal('OVERLOADED', `${commit.pendingRows()} rows wait for the log`, 200);
+    return `${commit.pendingRows()} rows wait for the log`;
+  }
+
+  /** As long as the overload has lasted; a second without a refusal ends it. */
+  function retryAfterMs(): number {
+    const { min, max } = engineLimits.retryAfterMs;
+    const nowMs = ports.clock.monotonicMs();
+    if (nowMs - refusedAtMs > 1_000) refusedSinceMs = nowMs;
+    refusedAtMs = nowMs;
+    return Math.round(Math.min(max, Math.max(min, nowMs - refusedSinceMs)));
   }
 
   return {

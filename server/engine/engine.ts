@@ -83,7 +83,7 @@ export function createEngine(ports: EnginePorts): Engine {
   const { mailboxes } = registry;
   const commit = () => life.commit;
   const state = () => life.state;
-  const admission = createAdmission({ state, mailboxes, commit, transports, options });
+  const admission = createAdmission({ clock, state, mailboxes, commit, transports, options });
   const listing = createListing({ log, loadedTx: (gid) => mailboxes.get(gid)?.tx ?? null });
   const desk = { admission, registry, post, calls, timers, tally, options, stamp };
 

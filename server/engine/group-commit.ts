@@ -13,10 +13,12 @@ import type { Random } from '../runtime/random.ts';
 import { engineLimits } from './limits.ts';
 
 /**
+ * `urgent` and `fresh`: somebody waits for it. `fresh` begins a transaction; it lets those pass that
+ * bring one nearer to its end, so that a log with too much to do finishes what it has taken.
  * `waited`: lazy, but an answer waits for it, so an idle log writes it at once. `patient`: lazy, and
  * more records of its gid will come soon, which may share the row.
  */
-export type RowUrgency = 'urgent' | 'waited' | 'lazy' | 'patient';
+export type RowUrgency = 'urgent' | 'fresh' | 'waited' | 'lazy' | 'patient';
 
 /** A row that waits for its commit; more records may join it until it departs. */
 export interface PendingRow<Self> extends Linked<Self> {
@@ -44,7 +46,7 @@ export interface GroupCommit<Row> {
   oldestPendingMs(): number;
   /** For how long the log has left a commit without an answer; 0 when none is in flight. */
   stalledMs(): number;
-  /** For how long an urgent row has waited for its turn; 0 when none does. */
+  /** For how long a row that somebody waits for has waited for its turn; 0 when none does. */
   queuedMs(): number;
   counters(): CommitCounters;
   /** Sends nothing more; rows left are never settled. */
@@ -87,6 +89,7 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
   const { clock, random, log, term } = ports;
   const queues = {
     urgent: new Chain<Row>(),
+    fresh: new Chain<Row>(),
     waited: new Chain<Row>(),
     lazy: new Chain<Row>(),
     patient: new Chain<Row>(),
@@ -104,8 +107,8 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     if (row.chain === queue) return;
     remove(row);
     queue.add(row);
-    if (row.urgency === 'urgent' || row.urgency === 'waited') schedule();
-    else if (!isLazyTimerArmed) armLazyTimer();
+    if (row.urgency === 'lazy' || row.urgency === 'patient') armLazyTimer();
+    else schedule();
   }
 
   function remove(row: Row): void {
@@ -113,6 +116,7 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
   }
 
   function armLazyTimer(): void {
+    if (isLazyTimerArmed) return;
     isLazyTimerArmed = true;
     clock.after(engineLimits.lazyMs, () => {
       isLazyTimerArmed = false;
@@ -149,17 +153,18 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
   }
 
   function isCommitDue(): boolean {
-    if (queues.urgent.size > 0 || isLazyDue) return true;
+    if (queues.urgent.size + queues.fresh.size > 0 || isLazyDue) return true;
     return queues.waited.size > 0 && flying.length === 0;
   }
 
   function depart(): void {
     const rows: Row[] = [];
-    const { commitRowsMax } = engineLimits;
+    const rowsMax = commitRowsMax();
     // Without a share of their own, lazy rows would wait for ever behind a log that is always full.
-    if (isLazyDue) fillLazy(rows, commitRowsMax / 2);
-    fill(rows, queues.urgent, commitRowsMax);
-    fillLazy(rows, commitRowsMax);
+    if (isLazyDue) fillLazy(rows, rowsMax / 2);
+    fill(rows, queues.urgent, rowsMax);
+    fill(rows, queues.fresh, rowsMax);
+    fillLazy(rows, rowsMax);
     isLazyDue &&= hasLazy();
     for (const row of rows) ports.departed(row);
     counters.commits += 1;
@@ -167,6 +172,16 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     const batch: Batch<Row> = { rows, attempts: 0, sinceMs: clock.monotonicMs() };
     flying.push(batch);
     send(batch);
+  }
+
+  /**
+   * Small commits overlap better; but a process that is busy gets to its log only once in a turn, and
+   * then has to take more along.
+   */
+  function commitRowsMax(): number {
+    const { commitRows, commitRowsPressed, pressedRows } = engineLimits;
+    const waiting = queues.urgent.size + queues.fresh.size + queues.waited.size + queues.lazy.size;
+    return waiting > pressedRows ? commitRowsPressed : commitRows;
   }
 
   /** Adds rows of the queue, oldest first, until there are `rowsMax`. */
@@ -250,7 +265,7 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     },
     oldestPendingMs,
     stalledMs: () => ageMs(flying[0]),
-    queuedMs: () => ageMs(queues.urgent.first),
+    queuedMs: () => Math.max(ageMs(queues.urgent.first), ageMs(queues.fresh.first)),
     counters: () => ({ ...counters }),
     halt() {
       isHalted = true;

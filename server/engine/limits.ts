@@ -44,13 +44,21 @@ export const engineDefaults: EngineOptions = {
 /** Limits that nobody needs to set. */
 export const engineLimits = {
   /** Rows of one commit: more add latency and no throughput (reference figures: docs/architecture.md). */
-  commitRowsMax: 256,
+  commitRows: 256,
+  /** Unless more than this wait: then a commit takes more, or a busy process would fall behind for good. */
+  pressedRows: 1_024,
+  commitRowsPressed: 1_024,
   /** A lazy record waits no longer than this for a commit to ride along with. */
   lazyMs: 5,
   /** One that will soon be followed by another of its gid waits for it, so that both share a row. */
   patientMs: 25,
   /** Rows that must wait longer for their commit: new work is refused, so that what was taken ends soon. */
   queueMsMax: 500,
+  /**
+   * When refused work may come again: soon at first, later the longer the overload lasts. Thousands
+   * that ask five times a second would keep the coordinator from its work.
+   */
+  retryAfterMs: { min: 200, max: 5_000 },
   /** Requests that wait in one mailbox; a gid with more is being abused. */
   mailboxTasksMax: 1_024,
   /** Gids of one read of the log. */

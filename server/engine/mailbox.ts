@@ -292,7 +292,8 @@ export function createPost(ports: MailboxPorts): Post {
 
 /** How soon the row must go, now that this record has joined it. It never becomes less urgent. */
 function urgencyOf(row: MailRow, { urgency, record }: Step, next: Transaction): RowUrgency {
-  if (urgency === 'urgent' || row.urgency === 'urgent') return 'urgent';
+  const isHeld = row.urgency === 'urgent' || row.urgency === 'fresh';
+  if (urgency === 'urgent' || isHeld) return row.seq === 1 ? 'fresh' : 'urgent';
   if (row.hasDecision) return 'waited';
   // The next step answers soon; a failed attempt is repeated much later, and nothing follows the end.
   const isFollowed = record?.kind === 'done' && next.finishedAtMs === null;

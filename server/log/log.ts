@@ -84,7 +84,7 @@ export interface TransactionLog {
   takeOver(node: string, address: string, atMs: EpochMs): Promise<Term>;
 
   /**
-   * Writes the rows in one durable commit, at most one row per gid and 256 per call. Answers per
+   * Writes the rows in one durable commit, at most one row per gid and 1,024 per call. Answers per
    * row, in order. Never throws and never answers later than the store's own time limit
    * (then `unknown`). A conflict of one row does not stop the others.
    */

@@ -179,16 +179,16 @@ function compareAndSet(store: () => OpenStore): void {
     expect(rows).toHaveLength(50);
   });
 
-  it('takes 256 rows in one batch, again and again, and an empty batch', async () => {
+  it('takes 1,024 rows in one batch, again and again, and an empty batch', async () => {
     const { log, term } = store();
-    const gids = gidsOf('g', 256);
+    const gids = gidsOf('g', 1_024);
     expect(await log.append(term, [])).toEqual([]);
     for (let seq = 1; seq <= 4; seq += 1) {
       const batch = gids.map((gid) => ({ row: logRow(term, gid, seq), index: indexRow(gid) }));
       expect(await log.append(term, batch)).toEqual(gids.map(() => 'appended'));
     }
     const rows = await log.read(gids);
-    expect(rows).toHaveLength(1024);
+    expect(rows).toHaveLength(4_096);
     expect(rows.slice(0, 4).map((row) => row.seq)).toEqual([1, 2, 3, 4]);
   });
 }

@@ -435,7 +435,7 @@ describe('limits and stopping', () => {
     const answers = ['a', 'b', 'c'].map((gid) => begin(stage, gid));
     await stage.time.settle();
     expect(answers.map((asked) => asked.answer?.ok)).toEqual([true, true, false]);
-    expect(answers[2]?.answer).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 1_000 });
+    expect(answers[2]?.answer).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 200 });
     expect(stage.store.slots.has('c')).toBe(false);
   });
 

@@ -147,6 +147,25 @@ describe('group commit', () => {
     expect(seen.batches[2]).toEqual(['lazy3/1:[1]']);
   });
 
+  test('what brings a transaction nearer to its end goes before what begins one', async () => {
+    const { time, seen, commit, row } = bench(1);
+    commit.put(row('begin', 'fresh'));
+    commit.put(row('decide', 'urgent'));
+    await time.settle();
+    expect(seen.batches).toEqual([['decide/1:[1]', 'begin/1:[1]']]);
+  });
+
+  test('a commit takes more when more than four of them wait', async () => {
+    const { time, seen, commit, row } = bench(1);
+    for (let i = 0; i < 3_000; i += 1) commit.put(row(`g${i}`, 'fresh'));
+    await time.settle();
+    seen.answers[0]?.(Array(1_024).fill('appended'));
+    await time.settle();
+    seen.answers[1]?.(Array(1_024).fill('appended'));
+    await time.settle();
+    expect(seen.batches.map((batch) => batch.length)).toEqual([1_024, 1_024, 256]);
+  });
+
   test('lazy rows get half of a commit when they are due, however much is urgent', async () => {
     const { time, seen, commit, row } = bench(1);
     const put = (count: number, urgency: RowUrgency) => {
