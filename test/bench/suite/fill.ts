@@ -18,7 +18,7 @@ const takeSource = `create table bench_source as
  * begins, `$4` being how many there will be. The first 13 characters of a gid are its time.
  */
 const takeCopies = `create temporary table bench_copy as
-  select source.gid as old_gid, source.started_at_ms - first.at_ms + first.at_ms - $4 + i as at_ms,
+  select i / 128 as batch, source.gid as old_gid, first.at_ms - $4 + i as at_ms,
     overlay(overlay(source.gid placing substr(time.hex, 1, 8) from 1)
       placing substr(time.hex, 9, 4) from 10) as gid
   from generate_series($1::bigint, $2::bigint - 1) i
@@ -26,9 +26,14 @@ const takeCopies = `create temporary table bench_copy as
   cross join (select min(started_at_ms) as at_ms from bench_source) first
   cross join lateral (select lpad(to_hex(first.at_ms - $4 + i), 12, '0') as hex) time`;
 
+/**
+ * As commits write them: begins of many, then decisions of many, then ends, so that small rows fill
+ * what large ones have left of their pages. Transaction by transaction every page would keep a hole,
+ * and each of the next 200,000 transactions would look for one in a page that is cold.
+ */
 const copyLog = `insert into transaction_log (gid, seq, shard, epoch, at_ms, records)
   select copy.gid, seq, shard, epoch, copy.at_ms, replace(records, old_gid, copy.gid)
-  from bench_copy copy join transaction_log log on log.gid = old_gid order by copy.gid, seq`;
+  from bench_copy copy join transaction_log log on log.gid = old_gid order by copy.batch, seq, copy.gid`;
 
 const copyIndex = `insert into global_transaction (gid, shard, mode, name, outcome, cause, attention,
     started_at_ms, deadline_at_ms, finished_at_ms, labels)
