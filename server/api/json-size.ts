@@ -4,7 +4,10 @@
 export function isShallow(value: unknown, max: number): boolean {
   if (value === null || typeof value !== 'object') return true;
   if (max === 0) return false;
-  if (Array.isArray(value)) return value.every((inner) => isShallow(inner, max - 1));
+  if (Array.isArray(value)) {
+    for (const inner of value) if (!isShallow(inner, max - 1)) return false;
+    return true;
+  }
   const fields = value as Readonly<Record<string, unknown>>;
   // JSON gives plain objects: `in` shows nothing that is inherited, and needs no list of keys.
   for (const key in fields) {
