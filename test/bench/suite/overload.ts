@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ticksOf, ticksPerSecond } from '../cpu.ts';
 import { createHistogram } from '../histogram.ts';
 import type { RoundReport } from '../messages.ts';
 import type { Worker } from '../processes.ts';
@@ -26,6 +27,8 @@ const patienceMs = 1_000;
 /** What is begun in the first second has not come through the queues yet. */
 const fillMs = 1_000;
 const secondsMin = 3;
+/** Compilers must have seen the clients, too, or the flood would wait for them. */
+const warmLoad = { inflight: 256, ratePerSecond: null } as const;
 const calmInflight = 8_192;
 const normalMsMax = 10_000;
 const probeMs = 50;
@@ -43,6 +46,7 @@ export const overload: Row = {
   shown: [
     ...['goodputOverPeak', 'offeredOverPeak', 'startedOverPeak', 'refusedEarly'],
     ...['refusedWithoutRetryAfter', 'refusalMsMax', 'p99MsBefore', 'normalAfterSeconds'],
+    ...['coordinatorCpuPercent', 'floodCpuPercent'],
   ],
   run: (bench) =>
     inScene(bench, peakFlags, async (scene) => {
@@ -52,16 +56,18 @@ export const overload: Row = {
       for (let number = 0; number < floodWorkers; number += 1) {
         flood.push(await side.addWorker('both', { connections: connectionsEach }));
       }
-      const warm = await calm.run(Math.min(3, bench.seconds));
+      const warm = await Promise.all(
+        [calm, ...flood].map((worker) => worker.run(Math.min(3, bench.seconds), warmLoad)),
+      );
       const peak = await calm.run(bench.seconds);
       const peakRate = peak.transactions / peak.seconds;
-      const before = await calmP99Ms(calm, peakRate);
+      const p99MsBefore = await calmP99Ms(calm, peakRate);
       bench.say(
-        `peak ${peakRate.toFixed(0)}/s; p99 at half of it ${before.toFixed(1)} ms; the flood`,
+        `peak ${peakRate.toFixed(0)}/s; p99 at half of it ${p99MsBefore.toFixed(1)} ms; the flood`,
       );
       const seconds = Math.max(secondsMin, bench.seconds);
-      const { reports, probes, normalAfterSeconds } = await drown(side, {
-        ...{ calm, flood, peakRate, before, seconds },
+      const { reports, probes, normalAfterSeconds, cpuPercent } = await drown(side, {
+        ...{ calm, flood, peakRate, p99MsBefore, seconds },
       });
       const sum = (of: (report: RoundReport) => number): number =>
         reports.reduce((total, report) => total + of(report), 0);
@@ -83,13 +89,15 @@ export const overload: Row = {
           refusedWithoutRetryAfter: refusals.filter(({ retryAfter }) => retryAfter === null).length,
           refusalMsMax: rounded(Math.max(0, ...refusals.map(({ ms }) => ms)), 1),
           probes: probes.length,
-          p99MsBefore: rounded(before, 1),
+          coordinatorCpuPercent: cpuPercent.coordinator,
+          floodCpuPercent: cpuPercent.flood,
+          p99MsBefore: rounded(p99MsBefore, 1),
           normalAfterSeconds,
           unknown: sum((report) => report.unknown ?? 0),
         },
         // Time that is over is no fault of anybody here; it counts as no goodput.
         ...troublesOf([
-          ...[warm, peak],
+          ...[...warm, peak],
           ...reports.map((report) => ({
             ...report,
             failed: report.failed - (report.unknown ?? 0),
@@ -110,29 +118,43 @@ interface Flood {
   readonly flood: readonly Worker[];
   readonly peakRate: number;
   /** p99 at half of the peak rate. */
-  readonly before: number;
+  readonly p99MsBefore: number;
   readonly seconds: number;
 }
 
-async function drown(side: ProductSide, { calm, flood, peakRate, before, seconds }: Flood) {
+async function drown(side: ProductSide, { calm, flood, peakRate, p99MsBefore, seconds }: Flood) {
   const ratePerSecond = (5 * peakRate) / floodWorkers;
   const load = { inflight: inflightEach, ratePerSecond, patienceMs };
   const running = Promise.all(flood.map((worker) => worker.run(seconds, load)));
+  const before = cpuSeconds(side, flood);
   const [probes] = await Promise.all([probe(side.url, seconds), pause(seconds * 1_000)]);
-  const normalAfterSeconds = await becomesNormal(calm, peakRate, before);
-  return { reports: await running, probes, normalAfterSeconds };
+  const after = cpuSeconds(side, flood);
+  const normalAfterSeconds = await becomesNormal(calm, peakRate, p99MsBefore);
+  const share = (name: keyof typeof before): number =>
+    rounded(((after[name] - before[name]) / seconds) * 100, 0);
+  const cpuPercent = { coordinator: share('coordinator'), flood: share('flood') };
+  return { reports: await running, probes, normalAfterSeconds, cpuPercent };
+}
+
+/** Who had the processors: a coordinator that got little of them was starved by its clients. */
+function cpuSeconds(side: ProductSide, flood: readonly Worker[]) {
+  const secondsOf = (pids: readonly number[]): number => (ticksOf(pids) ?? 0) / ticksPerSecond();
+  return {
+    coordinator: secondsOf([side.coordinatorPid]),
+    flood: secondsOf(flood.map(({ pid }) => pid)),
+  };
 }
 
 /** From the end of the flood until a whole second in which all is as it was; null: not in time. */
 async function becomesNormal(
   calm: Worker,
   peakRate: number,
-  before: number,
+  p99MsBefore: number,
 ): Promise<number | null> {
   const beganAtMs = performance.now();
   while (performance.now() - beganAtMs < normalMsMax) {
     const startedAtMs = performance.now();
-    if (p99MsOf(await atHalf(calm, peakRate)) <= 2 * before) {
+    if (p99MsOf(await atHalf(calm, peakRate)) <= 2 * p99MsBefore) {
       return rounded((startedAtMs - beganAtMs) / 1_000, 1);
     }
   }
