@@ -85,13 +85,14 @@ async function addHttpBanks(crew: Crew, team: Team): Promise<readonly string[] |
 function productSide(crew: Crew, team: Team, start: () => Running): ProductSide {
   const { url } = team;
   let coordinator: Running | null = null;
+  let holder: Running | null = null;
   let held = 0;
   const running = (): Running => {
     if (coordinator === null) throw new Error('there is no coordinator');
     return coordinator;
   };
   return {
-    ...{ kind: 'product', url, run: crew.run, close: crew.close, endWorkers: crew.endWorkers },
+    ...{ kind: 'product', url, run: crew.run, endWorkers: crew.endWorkers },
     get coordinatorPid() {
       return crew.coordinatorPid;
     },
@@ -109,7 +110,10 @@ function productSide(crew: Crew, team: Team, start: () => Running): ProductSide 
       return crew.add(Promise.resolve(worker), false);
     },
     async hold({ count, isCommitted }) {
-      await runHolder({ url, first: held, count, isCommitted });
+      holder = startHolder({ url, first: held, count, isCommitted });
+      // Its end is its answer: nothing of it, no connection either, is there when others measure.
+      const how = await holder.ended;
+      if (how !== 'code 0') throw new Error(`the holder has ended with ${how}`);
       held += count;
     },
     async kill() {
@@ -124,6 +128,10 @@ function productSide(crew: Crew, team: Team, start: () => Running): ProductSide 
       if (!isReady) throw new Error('the coordinator did not start');
     },
     heap: () => askHeap(running()),
+    async close() {
+      await holder?.end((child) => void child.kill('SIGKILL'));
+      await crew.close();
+    },
   };
 }
 
@@ -153,12 +161,9 @@ function profileFlags({ profileFolder }: SidePlaces, name: string): readonly str
   return ['--cpu-prof', '--cpu-prof-dir', join(profileFolder, name)];
 }
 
-/** Resolves when the holder has done its work and is gone, and its connection with it. */
-async function runHolder(settings: HoldSettings): Promise<void> {
+function startHolder(settings: HoldSettings): Running {
   const file = join(import.meta.dirname, 'holder.ts');
-  const holder = startNode({ name: 'the holder', file, args: [JSON.stringify(settings)] }, 'shown');
-  const how = await holder.ended;
-  if (how !== 'code 0') throw new Error(`the holder has ended with ${how}`);
+  return startNode({ name: 'the holder', file, args: [JSON.stringify(settings)] }, 'shown');
 }
 
 function askHeap({ child, broken }: Running): Promise<HeapReport> {

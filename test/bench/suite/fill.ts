@@ -53,6 +53,8 @@ export async function fillFinished(
   said: (filled: number) => void,
 ): Promise<void> {
   const client = new pg.Client({ connectionString: logUrl });
+  // Without a listener a connection that is lost would end the process; the statement reports it.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     const { rowCount } = await client.query({ text: takeSource.replace('$1', String(sourcesMax)) });

@@ -107,6 +107,12 @@ export const overload: Row = {
     }),
 };
 
+/** It is awaited after other things; should it reject before that, it has not been forgotten. */
+function ownedLater<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}
+
 interface Probe {
   readonly status: number;
   readonly retryAfter: string | null;
@@ -125,7 +131,7 @@ interface Flood {
 async function drown(side: ProductSide, { calm, flood, peakRate, p99MsBefore, seconds }: Flood) {
   const ratePerSecond = (5 * peakRate) / floodWorkers;
   const load = { inflight: inflightEach, ratePerSecond, patienceMs };
-  const running = Promise.all(flood.map((worker) => worker.run(seconds, load)));
+  const running = ownedLater(Promise.all(flood.map((worker) => worker.run(seconds, load))));
   const before = cpuSeconds(side, flood);
   const [probes] = await Promise.all([probe(side.url, seconds), pause(seconds * 1_000)]);
   const after = cpuSeconds(side, flood);
@@ -184,7 +190,7 @@ async function probe(url: string, seconds: number): Promise<readonly Probe[]> {
   const endsAtMs = performance.now() + seconds * 1_000;
   const asked: Promise<Probe>[] = [];
   while (performance.now() < endsAtMs) {
-    asked.push(ask(url));
+    asked.push(ownedLater(ask(url)));
     await pause(probeMs);
   }
   return Promise.all(asked);

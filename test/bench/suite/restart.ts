@@ -76,6 +76,8 @@ async function comesBack(side: ProductSide, open: number): Promise<ComingBack> {
   side.startAgain();
   // It connects as soon as there is somebody to connect to.
   const returning = side.addWorker('participant', { countsCalls: true });
+  // It is awaited below; that it fails before that is not forgotten.
+  returning.catch(() => undefined);
   await side.ready();
   const isRecovered = await becomes(side, recoverMsMax, (text) => {
     const isRunning = sumOf(text, 'settle_engine_state{state="running"}') === 1;
