@@ -7,21 +7,13 @@
  */
 import { backoffMs } from '../core/backoff.ts';
 import type { Append, AppendAnswer, IndexRow, Term, TransactionLog } from '../log/log.ts';
-import { Chain, type Linked } from '../runtime/chain.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import { engineLimits } from './limits.ts';
-
-/**
- * `urgent` and `fresh`: somebody waits for it. `fresh` begins a transaction; it lets those pass that
- * bring one nearer to its end, so that a log with too much to do finishes what it has taken.
- * `waited`: lazy, but an answer waits for it, so an idle log writes it at once. `patient`: lazy, and
- * more records of its gid will come soon, which may share the row.
- */
-export type RowUrgency = 'urgent' | 'fresh' | 'waited' | 'lazy' | 'patient';
+import { type QueuedRow, RowQueues } from './row-queues.ts';
 
 /** A row that waits for its commit; more records may join it until it departs. */
-export interface PendingRow<Self> extends Linked<Self> {
+export interface PendingRow<Self> extends QueuedRow<Self> {
   readonly gid: string;
   readonly seq: number;
   readonly shard: number;
@@ -29,9 +21,6 @@ export interface PendingRow<Self> extends Linked<Self> {
   readonly records: string[];
   atMs: number;
   index: IndexRow | null;
-  urgency: RowUrgency;
-  /** Since when it waits, on the monotonic clock. */
-  readonly sinceMs: number;
 }
 
 /** The queue before the log. */
@@ -87,14 +76,7 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
   ports: GroupCommitPorts<Row>,
 ): GroupCommit<Row> {
   const { clock, random, log, term } = ports;
-  const queues = {
-    urgent: new Chain<Row>(),
-    fresh: new Chain<Row>(),
-    waited: new Chain<Row>(),
-    lazy: new Chain<Row>(),
-    patient: new Chain<Row>(),
-  } satisfies Record<RowUrgency, Chain<Row>>;
-  const all = Object.values(queues);
+  const queues = new RowQueues<Row>(clock);
   const flying: Batch<Row>[] = [];
   const counters = { commits: 0, rows: 0, unknownAppends: 0, conflicts: 0 };
   let isScheduled = false;
@@ -103,16 +85,9 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
   let isHalted = false;
 
   function put(row: Row): void {
-    const queue = queues[row.urgency];
-    if (row.chain === queue) return;
-    remove(row);
-    queue.add(row);
+    queues.put(row);
     if (row.urgency === 'lazy' || row.urgency === 'patient') armLazyTimer();
     else schedule();
-  }
-
-  function remove(row: Row): void {
-    row.chain?.delete(row);
   }
 
   function armLazyTimer(): void {
@@ -121,22 +96,10 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     clock.after(engineLimits.lazyMs, () => {
       isLazyTimerArmed = false;
       if (isHalted) return;
-      isLazyDue = hasLazy();
+      isLazyDue = queues.hasLazy;
       flush();
-      if (queues.patient.size > 0) armLazyTimer();
+      if (queues.hasPatient) armLazyTimer();
     });
-  }
-
-  /** Whether something lazy has nothing more to wait for. */
-  function hasLazy(): boolean {
-    return queues.waited.size + queues.lazy.size > 0 || agedRow() !== null;
-  }
-
-  /** The row that has been patient for longest, if that was long enough. */
-  function agedRow(): Row | null {
-    const { first } = queues.patient;
-    if (first === null) return null;
-    return clock.monotonicMs() - first.sinceMs >= engineLimits.patientMs ? first : null;
   }
 
   function schedule(): void {
@@ -153,53 +116,19 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
   }
 
   function isCommitDue(): boolean {
-    if (queues.urgent.size + queues.fresh.size > 0 || isLazyDue) return true;
-    return queues.waited.size > 0 && flying.length === 0;
+    if (queues.hasUrgent || isLazyDue) return true;
+    return queues.hasWaited && flying.length === 0;
   }
 
   function depart(): void {
-    const rows: Row[] = [];
-    const rowsMax = commitRowsMax();
-    // Without a share of their own, lazy rows would wait for ever behind a log that is always full.
-    if (isLazyDue) fillLazy(rows, rowsMax / 2);
-    fill(rows, queues.urgent, rowsMax);
-    fill(rows, queues.fresh, rowsMax);
-    fillLazy(rows, rowsMax);
-    isLazyDue &&= hasLazy();
+    const rows = queues.take(isLazyDue);
+    isLazyDue &&= queues.hasLazy;
     for (const row of rows) ports.departed(row);
     counters.commits += 1;
     counters.rows += rows.length;
     const batch: Batch<Row> = { rows, attempts: 0, sinceMs: clock.monotonicMs() };
     flying.push(batch);
     send(batch);
-  }
-
-  /**
-   * Small commits overlap better; but a process that is busy gets to its log only once in a turn, and
-   * then has to take more along.
-   */
-  function commitRowsMax(): number {
-    const { commitRows, commitRowsPressed, pressedRows } = engineLimits;
-    const waiting = queues.urgent.size + queues.fresh.size + queues.waited.size + queues.lazy.size;
-    return waiting > pressedRows ? commitRowsPressed : commitRows;
-  }
-
-  /** Adds rows of the queue, oldest first, until there are `rowsMax`. */
-  function fill(rows: Row[], queue: Chain<Row>, rowsMax: number): void {
-    while (rows.length < rowsMax && queue.first !== null) rows.push(taken(queue.first));
-  }
-
-  function fillLazy(rows: Row[], rowsMax: number): void {
-    fill(rows, queues.waited, rowsMax);
-    fill(rows, queues.lazy, rowsMax);
-    for (let row = agedRow(); row !== null && rows.length < rowsMax; row = agedRow()) {
-      rows.push(taken(row));
-    }
-  }
-
-  function taken(row: Row): Row {
-    remove(row);
-    return row;
   }
 
   function send(batch: Batch<Row>): void {
@@ -242,30 +171,28 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     });
   }
 
-  /** Age of something on the monotonic clock; 0 when there is nothing. */
-  function ageMs(oldest: { readonly sinceMs: number } | null | undefined): number {
-    return oldest == null ? 0 : Math.max(0, clock.monotonicMs() - oldest.sinceMs);
+  /** Age of what began then, on the monotonic clock; 0 when there is nothing. */
+  function ageMs(sinceMs: number | null | undefined): number {
+    return sinceMs == null ? 0 : Math.max(0, clock.monotonicMs() - sinceMs);
   }
 
   function oldestPendingMs(): number {
-    let sinceMs = Number.POSITIVE_INFINITY;
-    for (const batch of flying) sinceMs = Math.min(sinceMs, batch.rows[0]?.sinceMs ?? sinceMs);
-    for (const { first } of all) sinceMs = Math.min(sinceMs, first?.sinceMs ?? sinceMs);
-    return Number.isFinite(sinceMs) ? ageMs({ sinceMs }) : 0;
+    let ms = ageMs(queues.oldestSinceMs);
+    for (const batch of flying) ms = Math.max(ms, ageMs(batch.rows[0]?.sinceMs));
+    return ms;
   }
 
   return {
     put,
-    remove,
+    remove: (row) => void row.chain?.delete(row),
     pendingRows() {
-      let count = 0;
-      for (const queue of all) count += queue.size;
+      let count = queues.size;
       for (const batch of flying) count += batch.rows.length;
       return count;
     },
     oldestPendingMs,
-    stalledMs: () => ageMs(flying[0]),
-    queuedMs: () => Math.max(ageMs(queues.urgent.first), ageMs(queues.fresh.first)),
+    stalledMs: () => ageMs(flying[0]?.sinceMs),
+    queuedMs: () => ageMs(queues.urgentSinceMs),
     counters: () => ({ ...counters }),
     halt() {
       isHalted = true;

@@ -12,7 +12,8 @@ import { gidHash, shardCount } from '../log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { CallState } from './calls.ts';
 import { indexRow, type Replayed } from './codec.ts';
-import type { GroupCommit, PendingRow, RowUrgency } from './group-commit.ts';
+import type { GroupCommit, PendingRow } from './group-commit.ts';
+import type { RowUrgency } from './row-queues.ts';
 import type { Timer } from './timers.ts';
 
 /** `event` changes the transaction; `read` looks at it in its turn, when what it sees is durable. */

@@ -1,9 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  createGroupCommit,
-  type PendingRow,
-  type RowUrgency,
-} from '../../server/engine/group-commit.ts';
+import { createGroupCommit, type PendingRow } from '../../server/engine/group-commit.ts';
+import type { RowUrgency } from '../../server/engine/row-queues.ts';
 import { createTimers } from '../../server/engine/timers.ts';
 import type { AppendAnswer, TransactionLog } from '../../server/log/log.ts';
 import { openMemoryLog } from '../../server/log/memory-log.ts';

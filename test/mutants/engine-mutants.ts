@@ -3,6 +3,7 @@ import { lines, type Mutant } from './mutant.ts';
 
 const mailbox = 'server/engine/mailbox.ts';
 const commit = 'server/engine/group-commit.ts';
+const queues = 'server/engine/row-queues.ts';
 const calls = 'server/engine/calls.ts';
 const loader = 'server/engine/loader.ts';
 const engine = 'server/engine/engine.ts';
@@ -199,7 +200,7 @@ const ofGroupCommit: readonly Mutant[] = [
   {
     name: 'commit-without-limit',
     idea: 'a commit takes more rows than the log allows',
-    file: commit,
+    file: queues,
     find: 'return waiting > pressedRows ? commitRowsPressed : commitRows;',
     replace: 'return waiting + pressedRows + commitRowsPressed + commitRows;',
     killedBy: ['engine'],
@@ -223,15 +224,15 @@ const ofGroupCommit: readonly Mutant[] = [
   {
     name: 'lazy-rows-without-a-share',
     idea: 'lazy records wait for ever behind a log that is always full of urgent ones',
-    file: commit,
-    find: 'if (isLazyDue) fillLazy(rows, rowsMax / 2);',
+    file: queues,
+    find: 'if (isLazyDue) this.#fillLazy(rows, rowsMax / 2);',
     replace: '',
     killedBy: ['engine'],
   },
   {
     name: 'patient-rows-never-aged',
     idea: 'a record that others may follow is kept from the log until they come',
-    file: commit,
+    file: queues,
     find: '>= engineLimits.patientMs ? first : null',
     replace: '>= Number.MAX_SAFE_INTEGER ? first : null',
     killedBy: ['engine', 'sim'],
