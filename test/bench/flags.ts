@@ -54,7 +54,7 @@ export const usage = `usage: npm run bench -- [flags]
   --json                          the result as one line of JSON, the last one
 
        npm run bench -- --suite [flags]
-  all targets one after another; some 20 minutes. The exit code is 1 when a row could not be measured
+  all targets one after another; a quarter of an hour. The exit code is 1 when a row could not be measured
   or transactions failed, not when a target is missed: speed is reported, not tested
   --only NAME,…                   these rows
   --seconds S                     of one round (5)

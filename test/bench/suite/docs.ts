@@ -22,9 +22,11 @@ export function machineText(atMs: number): string {
   const all = cpus();
   const model = all[0]?.model.trim() || 'unknown processor';
   const gib = Math.round(totalmem() / 2 ** 30);
+  // Without what the builder of the kernel has added.
+  const kernel = release().split('-')[0];
   const day = new Date(atMs).toISOString().slice(0, 10);
   return (
-    `Measured on ${day}: ${all.length} × ${model}, ${gib} GiB, ${process.platform} ${release()}, ` +
+    `Measured on ${day}: ${all.length} × ${model}, ${gib} GiB, ${process.platform} ${kernel}, ` +
     `Node ${process.versions.node}; clients, participants, coordinator and database share it.`
   );
 }
