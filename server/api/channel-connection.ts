@@ -39,6 +39,7 @@ import { FrameBatcher } from './frame-batcher.ts';
 import { bytesOf } from './json-size.ts';
 import { type ProblemExtras, problemOf } from './problem.ts';
 import type { Validators } from './schemas.ts';
+import type { Turn } from './turn.ts';
 
 /** A participant as it is attached to the transport that calls it. */
 export interface AttachedChannel {
@@ -62,6 +63,8 @@ export interface ConnectionPorts {
   readonly limits: ChannelLimits;
   /** Calls back at the end of the tick. */
   readonly soon: (callback: () => void) => void;
+  /** Shared by all connections of the endpoint. */
+  readonly turn: Turn;
 }
 
 /** What came of it, for the log. */
@@ -83,6 +86,9 @@ export class ChannelConnection {
   #beats = 0;
   #silentBeats = 0;
   #isOver = false;
+  /** Why nothing is read: it has brought enough for this turn, or does not read what it was sent. */
+  #isTurnOver = false;
+  #isClogged = false;
 
   /** Listens at once. `ended` is called exactly once, when the connection is over for us. */
   constructor(socket: WebSocket, ports: ConnectionPorts, ended: (end: ConnectionEnd) => void) {
@@ -146,6 +152,19 @@ export class ChannelConnection {
       if (this.#isOver) return;
       this.#take(message, bytes.length);
     }
+    if (!this.#ports.turn.take(messages.length) || this.#isTurnOver) return;
+    this.#isTurnOver = true;
+    this.#socket.pause();
+    this.#ports.turn.next(this.#nextTurn);
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#isTurnOver = false;
+    this.#readOn();
+  };
+
+  #readOn(): void {
+    if (!this.#isTurnOver && !this.#isClogged && this.#socket.isPaused) this.#socket.resume();
   }
 
   #take(message: Incoming, frameBytes: number): void {
@@ -243,13 +262,17 @@ export class ChannelConnection {
     this.#socket.send(frame, this.#sent);
     const { bufferedAmount } = this.#socket;
     if (bufferedAmount > unsentBytesMax) this.#cut('the peer does not read');
-    else if (bufferedAmount > unsentBytesPause) this.#socket.pause();
+    else if (bufferedAmount > unsentBytesPause) {
+      this.#isClogged = true;
+      this.#socket.pause();
+    }
   }
 
   /** A frame has left. An error is told by the socket's own events, too. */
   readonly #sent = (): void => {
-    const { isPaused, bufferedAmount } = this.#socket;
-    if (isPaused && bufferedAmount <= this.#ports.limits.unsentBytesPause) this.#socket.resume();
+    if (!this.#isClogged) return;
+    this.#isClogged = this.#socket.bufferedAmount > this.#ports.limits.unsentBytesPause;
+    this.#readOn();
   };
 
   #cut(reason: string): void {

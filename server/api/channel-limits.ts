@@ -20,6 +20,8 @@ export interface ChannelLimits {
   readonly messageBytesMax: number;
   /** A frame leaves when it has this many characters: long frames hold up what comes after them. */
   readonly frameChars: number;
+  /** Messages of all connections in one turn of the event loop; then they wait, unread. */
+  readonly turnMessagesMax: number;
   /** Not read by the peer yet: more than this, and nothing is taken from it until it has read on. */
   readonly unsentBytesPause: number;
   /** Not read by the peer yet: more than this, and it is cut off, for the bytes are our memory. */
@@ -45,6 +47,7 @@ export const channelLimits: ChannelLimits = {
   frameBytesMax: 4 * limits.bodyBytesMax,
   messageBytesMax: limits.bodyBytesMax,
   frameChars: limits.bodyBytesMax,
+  turnMessagesMax: 1_024,
   unsentBytesPause: 4 * limits.bodyBytesMax,
   unsentBytesMax: 64 * limits.bodyBytesMax,
   heartbeatMs: 5_000,

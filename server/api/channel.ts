@@ -13,6 +13,7 @@ import { type AttachChannel, ChannelConnection, type ConnectionEnd } from './cha
 import { type ChannelLimits, channelLimits } from './channel-limits.ts';
 import { problemOf, problemType, retryAfterSeconds } from './problem.ts';
 import type { Validators } from './schemas.ts';
+import { Turn } from './turn.ts';
 
 /** Where the endpoint writes; any pino logger will do. */
 export interface ChannelLog {
@@ -56,6 +57,7 @@ class Endpoint implements ChannelEndpoint {
   readonly #limits: ChannelLimits;
   readonly #sockets: WebSocketServer;
   readonly #live = new Set<ChannelConnection>();
+  readonly #turn: Turn;
   #disarm: (() => void) | null = null;
   #isStopping = false;
 
@@ -63,6 +65,7 @@ class Endpoint implements ChannelEndpoint {
     this.#server = server;
     this.#options = options;
     this.#limits = { ...channelLimits, ...options.limits };
+    this.#turn = new Turn(options.clock.soon, this.#limits.turnMessagesMax);
     // closeTimeout is missing in the published types.
     const settings = {
       noServer: true,
@@ -101,7 +104,8 @@ class Endpoint implements ChannelEndpoint {
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const { coordinator, validators, attach, node, clock } = this.#options;
       const { soon } = clock;
-      const ports = { coordinator, validators, attach, node, soon, limits: this.#limits };
+      const turn = this.#turn;
+      const ports = { coordinator, validators, attach, node, soon, turn, limits: this.#limits };
       const connection = new ChannelConnection(webSocket, ports, (end) => {
         this.#live.delete(connection);
         this.#note(end);
