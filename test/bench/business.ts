@@ -100,7 +100,11 @@ function offerStep(settle: Settle, method: Method, pool: pg.Pool | null): void {
 const createTable = `create table if not exists entry (
   gid text not null, branch_id integer not null, account text not null, cents integer not null,
   primary key (gid, branch_id))`;
-const insertRow = 'insert into entry (gid, branch_id, account, cents) values ($1, $2, $3, $4)';
+/** Named, so that PostgreSQL plans it once on each connection, as a service that cares would have it. */
+const insertRow = {
+  name: 'insert-entry',
+  text: 'insert into entry (gid, branch_id, account, cents) values ($1, $2, $3, $4)',
+};
 const deleteRow = 'delete from entry where gid = $1 and branch_id = $2';
 
 async function writeRow(
@@ -111,7 +115,7 @@ async function writeRow(
 ): Promise<null> {
   const { account, cents } = entry;
   if (isRefused(method, entry)) throw new TerminalError('nothing to move');
-  await trx.query(insertRow, [...branch, account, cents]);
+  await trx.query({ ...insertRow, values: [...branch, account, cents] });
   return null;
 }
 

@@ -1,36 +1,48 @@
-/** The row about how long a user waits for a coordinator with an embedded log that is not there yet. */
-import { type ChildProcess, spawn } from 'node:child_process';
+/**
+ * The row about how long a user waits for a coordinator with an embedded log that is not there yet: of
+ * what is published, and of the sources, whose types Node has to strip at each start.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { median } from '../report.ts';
 import { atMost, type Row, rounded } from './row.ts';
 
 const starts = 10;
-const main = join(import.meta.dirname, '..', '..', '..', 'server', 'cli', 'main.ts');
+const root = join(import.meta.dirname, '..', '..', '..');
+const sources = join(root, 'server', 'cli', 'main.ts');
+const published = join(root, 'dist', 'server', 'server', 'cli', 'main.js');
 
 /** From the start of the process to the line by which it says that it serves. */
 export const coldStart: Row = {
   name: 'cold-start',
   title: 'cold start, embedded log, empty',
   limits: [atMost('readyMs', 400)],
-  shown: ['readyMs', 'bareNodeMs'],
+  shown: ['readyMs', 'sourcesMs', 'bareNodeMs'],
   async run({ signal }) {
+    await promisify(execFile)(process.execPath, [join(root, '.ci', 'build.ts')], { signal });
     const readyMs: number[] = [];
+    const sourcesMs: number[] = [];
     const bareMs: number[] = [];
     // One start of each that does not count: it brings the files into memory.
     for (let number = 0; number <= starts; number += 1) {
       signal.throwIfAborted();
-      const [bare, ready] = [await bareNodeMs(), await coordinatorMs()];
+      const bare = await bareNodeMs();
+      const ready = await coordinatorMs(published);
+      const fromSources = await coordinatorMs(sources);
       if (number === 0) continue;
       bareMs.push(bare);
       readyMs.push(ready);
+      sourcesMs.push(fromSources);
     }
     return {
       measured: {
         readyMs: rounded(median(readyMs), 0),
+        sourcesMs: rounded(median(sourcesMs), 0),
         bareNodeMs: rounded(median(bareMs), 0),
         readyMsWorst: rounded(Math.max(...readyMs), 0),
       },
@@ -46,7 +58,7 @@ async function bareNodeMs(): Promise<number> {
   return performance.now() - startedAtMs;
 }
 
-async function coordinatorMs(): Promise<number> {
+async function coordinatorMs(main: string): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'settle-bench-'));
   const log = `sqlite:${join(folder, 'log', 'settle.db')}`;
   const startedAtMs = performance.now();
