@@ -233,10 +233,10 @@ const ofSagas: readonly Mutant[] = [
     name: 'undo-all-at-once',
     idea: 'all steps are undone at the same time',
     file: saga,
-    find: 'return next === undefined ? [] : [undoEffect(tx, stepOf(tx, next))];',
+    find: 'return next === undefined ? [] : [stepOf(tx, next)];',
     replace: lines(
       "const left = tx.undo.filter((branchId) => stepOf(tx, branchId).state !== 'undone');",
-      'return next === undefined ? [] : left.map((id) => undoEffect(tx, stepOf(tx, id)));',
+      'return next === undefined ? [] : left.map((id) => stepOf(tx, id));',
     ),
     killedBy: ['traces', 'stories'],
   },
@@ -364,8 +364,8 @@ const ofSagas: readonly Mutant[] = [
     name: 'step-done-twice',
     idea: 'two equal answers of a step count as two steps',
     file: saga,
-    find: "result.outcome === 'done' && owed.delete(keyOf(result))",
-    replace: "result.outcome === 'done' && owed.has(keyOf(result))",
+    find: "r.outcome === 'done' && owed.delete(r.branchId)",
+    replace: "r.outcome === 'done' && owed.has(r.branchId)",
     killedBy: ['traces', 'stories'],
   },
   {

@@ -84,10 +84,11 @@ function decide(tx: Saga, event: Event<'decide'>): Verdict {
 
 /** The engine hands over a saga's results one by one; should more come, `done` goes first. */
 function takeResults(tx: Saga, event: Event<'results'>): Verdict {
-  const owed = new Set(outstanding(tx).map((effect) => effect.key));
-  const open = event.results.filter((result) => owed.has(keyOf(result)));
+  const operation = owedOperation(tx);
+  const owed = new Set(owedSteps(tx).map((s) => s.branchId));
+  const open = event.results.filter((r) => r.operation === operation && owed.has(r.branchId));
   // `delete` lets only the first of two equal answers through: a step is done once.
-  const done = open.filter((result) => result.outcome === 'done' && owed.delete(keyOf(result)));
+  const done = open.filter((r) => r.outcome === 'done' && owed.delete(r.branchId));
   if (done.length > 0) return takeDone(tx, done, event.atMs);
   const [result] = open;
   if (result === undefined) return nothing;
@@ -248,12 +249,22 @@ function applyDone(before: Saga, done: DoneOperation, atMs: number): Saga {
 }
 
 function outstanding(tx: Saga): readonly Effect[] {
+  const effectOf = owedOperation(tx) === 'undo' ? undoEffect : runEffect;
+  return owedSteps(tx).map((s) => effectOf(tx, s));
+}
+
+function owedOperation(tx: Saga): 'run' | 'undo' {
+  return tx.phase === 'rollingBack' ? 'undo' : 'run';
+}
+
+/** The steps to run now, or the one to undo next. */
+function owedSteps(tx: Saga): readonly SagaStep[] {
   if (tx.phase === 'rollingBack') {
     const next = tx.undo.find((branchId) => stepOf(tx, branchId).state !== 'undone');
-    return next === undefined ? [] : [undoEffect(tx, stepOf(tx, next))];
+    return next === undefined ? [] : [stepOf(tx, next)];
   }
   if (tx.phase === 'rolledBack') return [];
-  return tx.steps.filter((s) => isAsked(tx, s)).map((s) => runEffect(tx, s));
+  return tx.steps.filter((s) => isAsked(tx, s));
 }
 
 function runEffect(tx: Saga, s: SagaStep): Effect {
@@ -284,6 +295,7 @@ function undoEffect(tx: Saga, s: SagaStep): Effect {
 
 /** Only ancestors' results: the others' depend on timing, and a repeated call must carry the same. */
 function resultsBefore(tx: Saga, s: SagaStep): Readonly<Record<string, Json>> {
+  if (s.after.length === 0) return {};
   const ancestors = ancestorsOf(tx.steps, s);
   return Object.fromEntries(
     tx.steps
