@@ -177,7 +177,10 @@ describe('settle dev', () => {
 describe('settle migrate', () => {
   test('applies once, says so, and is safe to repeat', async () => {
     const first = await run('migrate', '--log', 'sqlite:a.db');
-    expect(first).toMatchObject({ code: 0, stdout: 'applied 0001_log' });
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: 'applied 0001_log\napplied 0002_open_transaction',
+    });
     const second = await run('migrate', '--log', 'sqlite:a.db');
     expect(second).toMatchObject({ code: 0, stdout: '', stderr: 'sqlite:a.db is up to date.' });
   });
