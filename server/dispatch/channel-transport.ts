@@ -108,11 +108,8 @@ class Channels implements ChannelTransport {
     const { service: name, method } = participant;
     const service = this.#services.get(name);
     if (this.#isClosed) return this.#later.deliver(answered, notAsked(stopping));
-    if (service === undefined) {
-      return this.#later.deliver(answered, notAsked(notConnected(name), retryLateMs));
-    }
-    if (!service.offers(method)) {
-      return this.#later.deliver(answered, notAsked(notOffered(name, method), retryLateMs));
+    if (service === undefined || !service.offers(method)) {
+      return this.#later.deliver(answered, () => this.#absence(name, method));
     }
     const member = service.pick(method);
     if (member === null && service.queued >= this.#limits.queuedPerServiceMax) {
@@ -165,6 +162,17 @@ class Channels implements ChannelTransport {
         this.#detach(member, 'the coordinator is stopping');
     }
     this.#deadlines.clear();
+  }
+
+  /**
+   * Why nobody was asked. Who offers it may have come since the call was made, and `offered` has told
+   * so before anybody waited for it: then it is worth asking again at once.
+   */
+  #absence(name: string, method: string): CallAnswer {
+    const service = this.#services.get(name);
+    if (service === undefined) return notAsked(notConnected(name), retryLateMs);
+    const error = notOffered(name, method);
+    return service.offers(method) ? notAsked(error) : notAsked(error, retryLateMs);
   }
 
   #serviceOf(name: string): Service {

@@ -10,7 +10,7 @@ export type Answered = (answer: CallAnswer) => void;
 
 interface Waiting {
   readonly answered: Answered;
-  readonly answer: CallAnswer;
+  readonly answer: CallAnswer | (() => CallAnswer);
 }
 
 /** Delivers answers at the end of the tick, in order. */
@@ -22,8 +22,8 @@ export class Later {
     this.#clock = clock;
   }
 
-  /** Calls `answered` after the running code has returned. */
-  deliver(answered: Answered, answer: CallAnswer): void {
+  /** Calls `answered` after the running code has returned, with what is true by then. */
+  deliver(answered: Answered, answer: CallAnswer | (() => CallAnswer)): void {
     if (this.#waiting.length === 0) this.#clock.soon(() => this.#flush());
     this.#waiting.push({ answered, answer });
   }
@@ -31,7 +31,9 @@ export class Later {
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { answered, answer } of waiting) answered(answer);
+    for (const { answered, answer } of waiting) {
+      answered(typeof answer === 'function' ? answer() : answer);
+    }
   }
 }
 
