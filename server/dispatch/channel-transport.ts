@@ -259,7 +259,7 @@ class Channels implements ChannelTransport {
     member.callsMax = callsMax;
     const { isNews, orphans } = service.change(member, new Set(callsMax > 0 ? methods : []));
     for (const pending of orphans) {
-      this.#end(pending, notAsked(notOffered(service.name, pending.method), retryLateMs));
+      this.#end(pending, this.#absence(service.name, pending.method));
     }
     if (isNews) this.#offered(service.name);
     this.#fill(member);
@@ -275,11 +275,7 @@ class Channels implements ChannelTransport {
     for (const pending of this.#calls.items()) {
       if (pending.member === member) this.#end(pending, { outcome: 'unknown', error });
     }
-    const { name, members } = service;
-    for (const pending of orphans) {
-      const reason = members.size === 0 ? notConnected(name) : notOffered(name, pending.method);
-      this.#end(pending, notAsked(reason, retryLateMs));
-    }
+    for (const pending of orphans) this.#end(pending, this.#absence(service.name, pending.method));
   }
 }
 

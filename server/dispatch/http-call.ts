@@ -31,15 +31,15 @@ export interface HttpCallOwner {
   finished(call: HttpCall): void;
 }
 
-/** The place of a call in the queue of its origin, or among those under way. */
-export interface Turn extends Linked<Turn> {
+/** Where a call stands: in the queue of its origin, or among those under way. */
+export interface Place extends Linked<Place> {
   readonly call: HttpCall;
 }
 
 /** A call from its being taken to undici's letting go of it. */
 export class HttpCall implements Due<HttpCall>, Dispatcher.DispatchHandler {
   readonly asking: HttpAsking;
-  readonly turn: Turn = { call: this, chain: null, before: null, after: null };
+  readonly place: Place = { call: this, chain: null, before: null, after: null };
   dueTick = 0;
   chain: Due<HttpCall>['chain'] = null;
   before: HttpCall | null = null;

@@ -9,11 +9,12 @@ import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/in
 import { contextHeaders } from '../../client-sdk/protocol/index.ts';
 import { Chain } from '../runtime/chain.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { remembered } from '../runtime/remembered.ts';
 import { Deadlines } from './deadlines.ts';
-import { type HttpAsking, HttpCall, type HttpCallOwner, type Turn } from './http-call.ts';
+import { type HttpAsking, HttpCall, type HttpCallOwner, type Place } from './http-call.ts';
 import { type Answered, Later, notAsked } from './later.ts';
 import { type HttpTransportLimits, httpTransportLimits } from './limits.ts';
-import type { TargetPolicy } from './target-policy.ts';
+import { addressesMax, type TargetPolicy } from './target-policy.ts';
 import type { Transport } from './transport.ts';
 
 /** What the transport needs from the rest. */
@@ -54,7 +55,7 @@ class Callbacks implements HttpTransport {
   readonly #later: Later;
   readonly #deadlines: Deadlines<HttpCall>;
   readonly #origins = new Map<string, Origin>();
-  readonly #targets = new Map<string, Target>();
+  readonly #targetOf = remembered(targetOf, addressesMax);
   #isClosed = false;
 
   constructor({ policy, clock, limits }: HttpTransportOptions) {
@@ -107,18 +108,6 @@ class Callbacks implements HttpTransport {
     await new Promise<void>((resolve) => this.#clock.soon(resolve));
   }
 
-  /** Services have few addresses and are called often. */
-  #targetOf(url: string): Target {
-    const known = this.#targets.get(url);
-    if (known !== undefined) return known;
-    const { origin, pathname } = new URL(url);
-    const path = pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
-    if (this.#targets.size >= targetsMax) this.#targets.clear();
-    const target = { origin, path };
-    this.#targets.set(url, target);
-    return target;
-  }
-
   #originOf(name: string): Origin | null {
     const known = this.#origins.get(name);
     if (known !== undefined) return known;
@@ -154,8 +143,10 @@ interface Target {
   readonly path: string;
 }
 
-/** Addresses that are kept taken apart. */
-const targetsMax = 1_000;
+function targetOf(url: string): Target {
+  const { origin, pathname } = new URL(url);
+  return { origin, path: pathname.endsWith('/') ? pathname.slice(0, -1) : pathname };
+}
 
 interface OriginPorts {
   readonly clock: Clock;
@@ -171,8 +162,8 @@ class Origin implements HttpCallOwner {
   inFlight = 0;
   readonly #ports: OriginPorts;
   readonly #pool: Pool;
-  readonly #queue = new Chain<Turn>();
-  readonly #flying = new Chain<Turn>();
+  readonly #queue = new Chain<Place>();
+  readonly #flying = new Chain<Place>();
 
   constructor(name: string, ports: OriginPorts) {
     this.name = name;
@@ -197,7 +188,7 @@ class Origin implements HttpCallOwner {
   take(asking: HttpAsking): void {
     const call = new HttpCall(asking, this);
     this.#ports.deadlines.add(call, asking.timeoutMs);
-    if (this.#isBusy) this.#queue.add(call.turn);
+    if (this.#isBusy) this.#queue.add(call.place);
     else this.#dispatch(call);
   }
 
@@ -207,14 +198,14 @@ class Origin implements HttpCallOwner {
 
   answer(call: HttpCall, answer: CallAnswer): void {
     this.#ports.deadlines.delete(call);
-    this.#queue.delete(call.turn);
+    this.#queue.delete(call.place);
     // Always from a tick of its own: undici catches what is thrown inside of its callbacks, and a
     // broken rule of the engine must not end there.
     this.#ports.later.deliver(call.asking.answered, answer);
   }
 
   finished(call: HttpCall): void {
-    this.#flying.delete(call.turn);
+    this.#flying.delete(call.place);
     this.inFlight = this.#flying.size;
     const next = this.#queue.first;
     if (next === null || this.#isBusy) return;
@@ -224,9 +215,9 @@ class Origin implements HttpCallOwner {
 
   /** Answers everything `unknown` and lets go of the connections. */
   async close(): Promise<void> {
-    for (let turn = this.#queue.first; turn !== null; turn = this.#queue.first) {
-      this.#queue.delete(turn);
-      turn.call.giveUp(stopping);
+    for (const place of this.#queue.items()) {
+      this.#queue.delete(place);
+      place.call.giveUp(stopping);
     }
     for (const { call } of this.#flying.items()) call.giveUp('the coordinator is stopping');
     await this.#pool.destroy();
@@ -237,7 +228,7 @@ class Origin implements HttpCallOwner {
   }
 
   #dispatch(call: HttpCall): void {
-    this.#flying.add(call.turn);
+    this.#flying.add(call.place);
     this.inFlight = this.#flying.size;
     const { path, headers, body } = call.asking;
     this.#pool.dispatch(

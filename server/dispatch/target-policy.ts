@@ -4,6 +4,7 @@
  * (server-side request forgery, CWE-918). Redirects are the transport's part: it follows none.
  */
 import { limits } from '../../client-sdk/protocol/index.ts';
+import { remembered } from '../runtime/remembered.ts';
 
 /** True, or why not: a sentence for people that repeats no credentials. */
 export type TargetVerdict = true | string;
@@ -14,8 +15,8 @@ export interface TargetPolicy {
   allows(url: string): TargetVerdict;
 }
 
-/** Addresses whose verdict is remembered: it never changes while the process lives. */
-const verdictsMax = 1_000;
+/** Addresses that are kept in memory once they were looked at: services have few and are called often. */
+export const addressesMax = 1_000;
 
 /**
  * `origins`: `http://host:port` or `https://host:port`; a default port may be left out. Entries are
@@ -24,22 +25,16 @@ const verdictsMax = 1_000;
  */
 export function createTargetPolicy(origins: readonly string[]): TargetPolicy {
   const allowed = new Set(origins.map(originOf));
-  const verdicts = new Map<string, TargetVerdict>();
+  // While the process lives a verdict never changes.
+  const verdict = remembered((url) => verdictOf(url, allowed), addressesMax);
   return {
-    allows(url) {
-      const known = verdicts.get(url);
-      if (known !== undefined) return known;
-      const verdict = verdictOf(url, allowed);
-      // Services have few addresses; whoever sends many pays for each of them.
-      if (verdicts.size >= verdictsMax) verdicts.clear();
-      if (url.length <= limits.urlLengthMax) verdicts.set(url, verdict);
-      return verdict;
-    },
+    allows: (url) => (url.length > limits.urlLengthMax ? tooLong : verdict(url)),
   };
 }
 
+const tooLong = `the url is longer than ${limits.urlLengthMax}`;
+
 function verdictOf(url: string, allowed: ReadonlySet<string>): TargetVerdict {
-  if (url.length > limits.urlLengthMax) return `the url is longer than ${limits.urlLengthMax}`;
   const parsed = URL.parse(url);
   if (parsed === null) return 'the url is not an absolute address';
   if (!isHttp(parsed)) return 'the url must begin with http:// or https://';

@@ -100,17 +100,16 @@ export function createCalls(ports: CallsPorts): Calls {
 
   /** Forgets the calls whose effects are owed no more. */
   function dropPaid(calls: Map<string, CallState>, owed: readonly Effect[]): void {
-    const keys = owed.length === 0 ? null : new Set(owed.map((effect) => effect.key));
+    const keys = new Set(owed.map((effect) => effect.key));
     for (const [key, call] of calls) {
-      if (keys?.has(key) === true) continue;
+      if (keys.has(key)) continue;
       calls.delete(key);
       stopWaiting(call);
     }
   }
 
   function drop(mailbox: Mailbox): void {
-    for (const call of mailbox.calls.values()) stopWaiting(call);
-    mailbox.calls.clear();
+    dropPaid(mailbox.calls, []);
     mailbox.held = [];
   }
 

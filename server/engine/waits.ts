@@ -57,8 +57,7 @@ class Hold implements Watcher {
   }
 
   start(): void {
-    const { watchers } = this.#mailbox;
-    this.#mailbox.watchers = watchers.length === 0 ? [this] : [...watchers, this];
+    this.#mailbox.watchers = [...this.#mailbox.watchers, this];
     if (this.#want === 'shown') return;
     const { timers, waitMs } = this.#patience;
     this.#timer = timers.after(waitMs, () => this.hear('last'));

@@ -87,18 +87,12 @@ function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
 
 function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
   const operation = owedOperation(tx.phase);
-  const open = event.results.filter(
-    (result) =>
-      result.operation === operation && tx.branches[result.branchId - 1]?.isFinished === false,
-  );
-  const done: DoneOperation[] = [];
-  const paid = new Set<BranchId>();
-  for (const { branchId, operation, outcome } of open) {
-    if (outcome !== 'done' || paid.has(branchId)) continue;
-    // Only the first of two equal answers is let through.
-    paid.add(branchId);
-    done.push({ branchId, operation });
-  }
+  const owed = new Set(tx.branches.filter((b) => !b.isFinished).map((b) => b.branchId));
+  const open = event.results.filter((r) => r.operation === operation && owed.has(r.branchId));
+  // `delete` lets only the first of two equal answers through.
+  const done: DoneOperation[] = open
+    .filter((r) => r.outcome === 'done' && owed.delete(r.branchId))
+    .map(({ branchId, operation }) => ({ branchId, operation }));
   const { atMs } = event;
   if (done.length > 0) return lazy({ kind: 'done', done, atMs });
   // A refusal changes nothing about the decision: it is asked again, but a human should look.
