@@ -81,19 +81,19 @@ async function commitRows(
   return 'appended';
 }
 
-/** The lock is held until the commit. */
-const fenceStatement =
+/** Answers a row while the term runs. The lock is held until the commit. */
+export const fenceStatement =
   'select epoch from coordinator_node where epoch = ? and ended_at_ms is null lock in share mode';
 
 /** An insert of n rows: what stands before and after the values. */
-interface Target {
+export interface Target {
   readonly insert: string;
   readonly columnCount: number;
   readonly afterValues: string;
 }
 
 /** Plain insert: `ignore` would also swallow values that do not fit, and cut them. */
-const logTable: Target = {
+export const logTable: Target = {
   insert: 'insert into transaction_log (gid, seq, shard, epoch, at_ms, records) values ',
   columnCount: 6,
   afterValues: '',
@@ -114,8 +114,10 @@ function indexTable(name: 'open_transaction' | 'global_transaction'): Target {
   };
 }
 
-const openTable = indexTable('open_transaction');
-const finishedTable = indexTable('global_transaction');
+/** Index rows of open transactions. */
+export const openTable = indexTable('open_transaction');
+/** Index rows of those that have ended. */
+export const finishedTable = indexTable('global_transaction');
 
 /**
  * Each table gets its rows; what has ended leaves the table of the open ones. Plain inserts where
@@ -150,19 +152,26 @@ async function insertOrReplace(
   }
 }
 
+async function deleteOpen(writing: Writing, gids: readonly Value[]): Promise<void> {
+  if (gids.length === 0) return;
+  const { sql, values } = deleteStatement(gids);
+  await execute(writing, sql, values);
+}
+
 /**
+ * Takes the gids (at least one) out of the table of the open ones.
+ *
  * The hint keeps the optimizer, whatever its statistics, from reading through the table instead: it
  * would wait for the rows of commits in flight. Only this form of `delete` takes a hint. The list is
  * filled up to a fixed size with a gid that is in it already.
  */
-async function deleteOpen(writing: Writing, gids: readonly Value[]): Promise<void> {
+export function deleteStatement(gids: readonly Value[]): { sql: string; values: Value[] } {
   const [first = null] = gids;
-  if (first === null) return;
   const count = statementRows.findLast((size) => size >= gids.length) ?? gids.length;
   const values = [...gids, ...Array<Value>(count - gids.length).fill(first)];
   const sql = `delete o from open_transaction o force index (primary)
     where o.gid in (${Array(count).fill('?').join(',')})`;
-  await execute(writing, sql, values);
+  return { sql, values };
 }
 
 /**
@@ -172,7 +181,7 @@ async function deleteOpen(writing: Writing, gids: readonly Value[]): Promise<voi
  * of two, 58 with one table whose row is upserted at begin and at the end, and 78 with JSON
  * parameters taken apart by json_table.
  */
-const statementRows = [
+export const statementRows = [
   ...[256, 224, 192, 160, 128, 112, 96, 80, 64, 56, 48, 40, 32, 28],
   ...[24, 20, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1],
 ] as const;
@@ -182,15 +191,18 @@ async function insertRows(
   target: Target,
   rows: readonly (readonly Value[])[],
 ): Promise<void> {
-  const placeholders = `(${Array(target.columnCount).fill('?').join(',')})`;
   let from = 0;
   while (from < rows.length) {
     const count = statementRows.find((size) => size <= rows.length - from) ?? 1;
-    const values = Array(count).fill(placeholders).join(',');
-    const sql = `${target.insert}${values}${target.afterValues}`;
-    await execute(writing, sql, rows.slice(from, from + count).flat());
+    await execute(writing, insertStatement(target, count), rows.slice(from, from + count).flat());
     from += count;
   }
+}
+
+/** The text that inserts `count` rows. */
+export function insertStatement(target: Target, count: number): string {
+  const row = `(${Array(target.columnCount).fill('?').join(',')})`;
+  return `${target.insert}${Array(count).fill(row).join(',')}${target.afterValues}`;
 }
 
 function logColumns(row: LogRow): readonly Value[] {

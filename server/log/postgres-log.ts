@@ -108,21 +108,25 @@ function openPool({ url, connectionsMax, answerMsMax }: PoolOptions): pg.Pool {
 }
 
 /**
- * Settings of each connection, one round trip; those that a PostgreSQL-compatible server doesn't
- * have are left out. The plans are pinned because a prepared statement that was planned on empty
- * tables keeps its sequential scans and gets slower with every row (measured: 15 times).
+ * Settings of each connection. The plans are pinned because a prepared statement that was planned on
+ * empty tables keeps its sequential scans and gets slower with every row (measured: 15 times).
  */
+export const connectionSettings = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  jit: 'off',
+  default_transaction_isolation: 'read committed',
+} as const;
+
+/** One round trip; what a PostgreSQL-compatible server doesn't have is left out. */
 async function setUp(client: pg.ClientBase, answerMsMax: number): Promise<void> {
   // While a connection is in use the pool doesn't listen, and when it breaks the query is told
   // anyway; without a listener the error would end the process.
   client.on('error', () => undefined);
   const settings = {
-    enable_seqscan: 'off',
-    enable_hashjoin: 'off',
-    enable_mergejoin: 'off',
-    plan_cache_mode: 'force_generic_plan',
-    jit: 'off',
-    default_transaction_isolation: 'read committed',
+    ...connectionSettings,
     // Before the client's own limit, so that usually the server gives up first and says so.
     statement_timeout: String(Math.ceil(answerMsMax * 0.9)),
   };

@@ -1,45 +1,32 @@
 /**
- * Rows to MySQL or MariaDB: the statements of server/log/mysql-append.ts in their order and their
- * sizes, two connections with one commit each. The texts stand here a second time: when they change
- * there, they change here.
+ * Rows to MySQL or MariaDB: the statements of the real log in their order and their sizes, when
+ * nothing is amiss; two connections with one commit each. The texts are the log's own, so the two
+ * cannot drift apart; they are made once for each size.
  */
 import mysql from 'mysql2';
+import {
+  deleteStatement,
+  fenceStatement,
+  finishedTable,
+  insertStatement,
+  logTable,
+  openTable,
+  statementRows,
+  type Target,
+} from '../../../server/log/mysql-append.ts';
 import { type Row, type Store, shard } from './store.ts';
-
-const fence =
-  'select epoch from coordinator_node where epoch = ? and ended_at_ms is null lock in share mode';
-
-/** Prepared once per connection for each size; n rows take one statement for each bit of n. */
-const sizes = [256, 128, 64, 32, 16, 8, 4, 2, 1] as const;
 
 type Value = string | number | null;
 type Statements = ReadonlyMap<number, string>;
 
-const logRows = statements(
-  'insert into transaction_log (gid, seq, shard, epoch, at_ms, records) values ',
-  6,
-  '',
-);
-
-const indexColumns = [
-  ...['gid', 'shard', 'mode', 'name', 'outcome', 'cause', 'attention'],
-  ...['started_at_ms', 'deadline_at_ms', 'finished_at_ms', 'labels'],
+const [logRows, openRows, finishedRows] = [logTable, openTable, finishedTable].map(statements) as [
+  Statements,
+  Statements,
+  Statements,
 ];
 
-const indexRows = statements(
-  `insert into global_transaction (${indexColumns.join(', ')}) values `,
-  indexColumns.length,
-  ` on duplicate key update ${indexColumns
-    .slice(1)
-    .map((name) => `${name} = values(${name})`)
-    .join(', ')}`,
-);
-
-function statements(before: string, columns: number, after: string): Statements {
-  const row = `(${Array(columns).fill('?').join(',')})`;
-  return new Map(
-    sizes.map((size) => [size, `${before}${Array(size).fill(row).join(',')}${after}`]),
-  );
+function statements(target: Target): Statements {
+  return new Map(statementRows.map((size) => [size, insertStatement(target, size)]));
 }
 
 /** Connects twice. */
@@ -51,10 +38,16 @@ export async function openMysqlStore(url: string, epoch: number): Promise<Store>
       const connection = idle.pop();
       if (connection === undefined) throw new Error('more commits than connections');
       // The driver sends each of them when the one before is answered.
-      connection.execute(fence, [epoch], endOnError);
+      connection.execute(fenceStatement, [epoch], endOnError);
       insert(connection, logRows, rows, (row) => logValues(row, epoch));
-      const indexed = rows.filter((row) => row.index !== null);
-      insert(connection, indexRows, indexed, indexValues);
+      const opened = rows.filter(({ index }) => index !== null && index.outcome === null);
+      const finished = rows.filter(({ index }) => index !== null && index.outcome !== null);
+      insert(connection, openRows, opened, indexValues);
+      insert(connection, finishedRows, finished, indexValues);
+      if (finished.length > 0) {
+        const { sql, values } = deleteStatement(finished.map(({ gid }) => gid));
+        connection.execute(sql, values, endOnError);
+      }
       connection.query('commit', (error) => {
         endOnError(error);
         idle.push(connection);
@@ -81,12 +74,13 @@ function insert(
   valuesOf: (row: Row) => readonly Value[],
 ): void {
   let from = 0;
-  for (const size of sizes) {
-    if (rows.length - from < size) continue;
-    const values: Value[] = [];
-    for (const row of rows.slice(from, from + size)) values.push(...valuesOf(row));
-    connection.execute(texts.get(size) ?? '', values, endOnError);
-    from += size;
+  for (const size of statementRows) {
+    while (rows.length - from >= size) {
+      const values: Value[] = [];
+      for (const row of rows.slice(from, from + size)) values.push(...valuesOf(row));
+      connection.execute(texts.get(size) ?? '', values, endOnError);
+      from += size;
+    }
   }
 }
 

@@ -5,19 +5,11 @@
  */
 import pg from 'pg';
 import { appendPart } from '../../../server/log/postgres-append.ts';
+import { connectionSettings } from '../../../server/log/postgres-log.ts';
 import { columnCount, columnsOf } from './postgres-columns.ts';
 import type { Store } from './store.ts';
 
-/** As in server/log/postgres-log.ts: the plans are pinned. */
-const settings = {
-  enable_seqscan: 'off',
-  enable_hashjoin: 'off',
-  enable_mergejoin: 'off',
-  plan_cache_mode: 'force_generic_plan',
-  jit: 'off',
-  default_transaction_isolation: 'read committed',
-  synchronous_commit: 'on',
-} as const;
+const settings = { ...connectionSettings, synchronous_commit: 'on' };
 
 interface Statement {
   readonly name: string;
