@@ -18,6 +18,7 @@ import {
   beginning,
   childBatch,
   childGids,
+  ending,
   following,
   gidsOf,
   startMs,
@@ -75,6 +76,7 @@ export function serverLogConformance(server: OwnServer, fixture: ServerLogFixtur
   networkFailures(context);
   serverFailures(context);
   fullDisk(context);
+  commitsSideBySide(context);
   termChanges(context);
 }
 
@@ -235,6 +237,27 @@ async function smallDisk(server: OwnServer, skip: (why: string) => never): Promi
   await mkdir(join(folder, 'log'), { mode: 0o700 });
   await chown(join(folder, 'log'), uid, gid);
   return folder;
+}
+
+function commitsSideBySide({ openOn, newUrl, connect }: Context): void {
+  it.for([4, 40, 400])('ends some while another commit ends others, of %i open', async (open) => {
+    const url = await newUrl();
+    const { log, term } = await openOn(url, 2_000);
+    const gids = gidsOf('g', open);
+    await log.append(
+      term,
+      gids.map((gid) => beginning(term, gid)),
+    );
+    const other = await connect(url);
+    await other.run('begin');
+    for (let i = 0; i < open; i += 2) {
+      await other.run(`delete from open_transaction where gid = '${gids[i]}'`);
+    }
+    const ends = gids.filter((_, i) => i % 2 === 1).map((gid) => ending(term, gid, 2));
+    expect(every(await log.append(term, ends))).toBe('appended');
+    await other.run('rollback');
+    expect(await log.openGids('', 1_000)).toEqual(gids.filter((_, i) => i % 2 === 0));
+  });
 }
 
 function termChanges({ fixture, openOn, newUrl, connect }: Context): void {

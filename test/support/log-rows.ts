@@ -46,6 +46,12 @@ export function following(term: Term, gid: string, seq: number): Append {
   return { row: logRow(term, gid, seq), index: null };
 }
 
+/** The last row of a gid, with the index row of one that has committed. */
+export function ending(term: Term, gid: string, seq: number): Append {
+  const index = indexRow(gid, { outcome: 'committed', finishedAtMs: startMs + 1 });
+  return { row: logRow(term, gid, seq), index };
+}
+
 /** `count` gids in ascending order, fixed width. */
 export function gidsOf(prefix: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}-${String(i).padStart(6, '0')}`);
