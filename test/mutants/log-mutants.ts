@@ -290,8 +290,8 @@ const ofServers: readonly Mutant[] = [
     name: 'mysql-ended-gids-stay-open',
     idea: 'the MySQL log lists what has ended among the open gids',
     file: mysql,
-    find: '    where o.gid in (',
-    replace: "    where o.gid = '' and o.gid in (",
+    find: ' collate ascii_bin`;',
+    replace: " collate ascii_bin and o.gid = ''`;",
     killedBy: ['mysql-log'],
   },
   {
