@@ -1,15 +1,19 @@
 /** All mutants, in the order in which they are tried. */
 
+import { callMutants } from './call-mutants.ts';
 import { coreMutants } from './core-mutants.ts';
-import { coordinatorMutants } from './engine-mutants.ts';
 import { logMutants } from './log-mutants.ts';
+import { mailboxMutants } from './mailbox-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import { participantMutants } from './participant-mutants.ts';
+import { termMutants } from './term-mutants.ts';
 
 /** The list; names are unique. */
 export const mutants: readonly Mutant[] = [
   ...coreMutants,
-  ...coordinatorMutants,
+  ...mailboxMutants,
+  ...callMutants,
+  ...termMutants,
   ...logMutants,
   ...participantMutants,
 ];

@@ -1,0 +1,240 @@
+/** Bugs between a mailbox and the log in `server/engine`: mailboxes, waits, group commit. */
+import { lines, type Mutant } from './mutant.ts';
+
+const mailbox = 'server/engine/mailbox.ts';
+const waits = 'server/engine/waits.ts';
+const commit = 'server/engine/group-commit.ts';
+const queues = 'server/engine/row-queues.ts';
+
+const ofMailboxes: readonly Mutant[] = [
+  {
+    name: 'reply-before-durable',
+    idea: 'the caller hears "accepted" before the record is in the log',
+    file: mailbox,
+    find: 'row.held = { task, reply: result.reply, before };',
+    replace: lines(
+      'task.replied(result.reply);',
+      '    row.held = { task: { ...task, replied() {} }, reply: result.reply, before };',
+    ),
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'phase-two-before-durable',
+    idea: 'participants are asked before the decision is in the log',
+    file: mailbox,
+    find: 'row.held = { task, reply: result.reply, before };',
+    replace: lines(
+      'ports.changed(mailbox, before);',
+      '    row.held = { task, reply: result.reply, before };',
+    ),
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'mailbox-open-while-urgent',
+    idea: 'events are taken while an urgent record is on its way',
+    file: mailbox,
+    find: 'mailbox.isClosed = true;',
+    replace: 'mailbox.isClosed = false;',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'coalesced-records-reordered',
+    idea: 'records that share a row stand in it in the wrong order',
+    file: mailbox,
+    find: 'row.records.push(record);',
+    replace: 'row.records.unshift(record);',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'two-rows-of-a-gid-in-flight',
+    idea: 'the next row of a gid is sent while the one before it is in flight',
+    file: mailbox,
+    find: 'if (mailbox.flyingRow === null) ports.commit.put(row);',
+    replace: 'ports.commit.put(row);',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'queued-row-forgotten',
+    idea: 'the row that waited for the one in flight is never sent',
+    file: mailbox,
+    find: 'if (mailbox.queuedRow !== null) ports.commit.put(mailbox.queuedRow);',
+    replace: '',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'conflict-taken-for-appended',
+    idea: 'a row that lost its slot counts as written',
+    file: mailbox,
+    find: "if (answer === 'appended') landed(row.mailbox, row);",
+    replace: 'if (answer !== undefined) landed(row.mailbox, row);',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'conflict-not-reloaded',
+    idea: 'after a lost slot the tasks are taken again on the outdated state',
+    file: mailbox,
+    find: '    ports.reload(mailbox);',
+    replace: lines("    mailbox.state = 'ready';", '    drain(mailbox);'),
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'answer-rests-on-a-lost-slot',
+    idea: 'an answer that waited for a row is given though the row has lost its slot',
+    file: mailbox,
+    find: "    notify(mailbox, 'lost');",
+    replace: '',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'tasks-of-a-lost-slot-dropped',
+    idea: 'who asked for a record that lost its slot is never answered',
+    file: mailbox,
+    find: 'mailbox.tasks.unshift(...tasks);',
+    replace: '',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'calls-kept-over-a-lost-slot',
+    idea: 'calls of a state that never became durable count as made',
+    file: 'server/engine/engine.ts',
+    find: '        calls.drop(mailbox);',
+    replace: '',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'index-not-written-at-the-end',
+    idea: 'the index shows a finished transaction as open',
+    file: mailbox,
+    find: '    before.finishedAtMs !== next.finishedAtMs ||',
+    replace: '',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'index-without-attention',
+    idea: 'a search for what needs a human finds nothing',
+    file: mailbox,
+    find: '    before.attention !== next.attention',
+    replace: '    before.attention === undefined',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'decision-told-before-durable',
+    idea: '"committed" is told while the lazy record that says so is on its way',
+    file: waits,
+    find: "mailbox.tx.phase === 'active' || mailbox.isDecisionDurable;",
+    replace: 'mailbox.tx.phase.length > 0 || mailbox.isDecisionDurable;',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'fenced-waiters-shown-a-guess',
+    idea: 'who waits for a decision that is not durable is shown it when the term ends',
+    file: waits,
+    find: "if (news === 'gone') this.#held.refuse();",
+    replace: "if (news === 'gone') this.#held.show();",
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'patience-without-end',
+    idea: 'who waits for the end is not answered after the time that was agreed',
+    file: waits,
+    find: "timers.after(waitMs, () => this.hear('last'));",
+    replace: 'timers.after(waitMs, () => {});',
+    killedBy: ['engine'],
+  },
+];
+
+const ofGroupCommit: readonly Mutant[] = [
+  {
+    name: 'unknown-taken-for-failed',
+    idea: 'a row whose append is unknown is given up as if it could never land',
+    file: commit,
+    find: '(answers) => settle(batch, answers),',
+    replace:
+      "(answers) => settle(batch, answers.map((each) => (each === 'unknown' ? 'conflict' : each))),",
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'unknown-taken-for-appended',
+    idea: 'a row whose append is unknown counts as written',
+    file: commit,
+    find: '(answers) => settle(batch, answers),',
+    replace:
+      "(answers) => settle(batch, answers.map((each) => (each === 'unknown' ? 'appended' : each))),",
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'unknown-rows-not-sent-again',
+    idea: 'a row whose append is unknown is never sent again',
+    file: commit,
+    find: '    else retry(batch);',
+    replace: '    else flying.delete(batch);',
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'throwing-log-taken-for-written',
+    idea: 'an append that throws counts as written',
+    file: commit,
+    find: "batch.rows.map(() => 'unknown' as const),",
+    replace: "batch.rows.map(() => 'appended' as const),",
+    killedBy: ['engine'],
+  },
+  {
+    name: 'missing-answer-taken-for-appended',
+    idea: 'a row that the log gave no answer for is forgotten',
+    file: commit,
+    find: "(answers[index] ?? 'unknown') === 'unknown'",
+    replace: "answers[index] === 'unknown'",
+    killedBy: ['engine'],
+  },
+  {
+    name: 'fence-taken-for-unknown',
+    idea: 'a coordinator whose term is over goes on as if the log were slow',
+    file: commit,
+    find: "if (answers.includes('fenced')) {",
+    replace: "if (answers.includes('fenced') && answers.length === 0) {",
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'commit-without-limit',
+    idea: 'a commit takes more rows than the log allows',
+    file: queues,
+    find: 'return waiting > pressedRows ? commitRowsPressed : commitRows;',
+    replace: 'return waiting + pressedRows + commitRowsPressed + commitRows;',
+    killedBy: ['engine'],
+  },
+  {
+    name: 'more-commits-in-flight',
+    idea: 'more batches are in flight than the log allows',
+    file: commit,
+    find: 'flying.length < log.commitsInFlightMax',
+    replace: 'flying.length <= log.commitsInFlightMax',
+    killedBy: ['engine'],
+  },
+  {
+    name: 'lazy-rows-never-forced',
+    idea: 'a lazy record waits for an urgent one that may never come',
+    file: commit,
+    find: "if (row.urgency === 'lazy' || row.urgency === 'patient') armLazyTimer();",
+    replace: "if (row.urgency === 'lazy' || row.urgency === 'patient') return;",
+    killedBy: ['engine', 'sim'],
+  },
+  {
+    name: 'lazy-rows-without-a-share',
+    idea: 'lazy records wait for ever behind a log that is always full of urgent ones',
+    file: queues,
+    find: 'if (isLazyDue) this.#fillLazy(rows, rowsMax / 2);',
+    replace: '',
+    killedBy: ['engine'],
+  },
+  {
+    name: 'patient-rows-never-aged',
+    idea: 'a record that others may follow is kept from the log until they come',
+    file: queues,
+    find: '>= engineLimits.patientMs ? first : null',
+    replace: '>= Number.MAX_SAFE_INTEGER ? first : null',
+    killedBy: ['engine', 'sim'],
+  },
+];
+
+/** Bugs on the way of an event into the log. */
+export const mailboxMutants: readonly Mutant[] = [...ofMailboxes, ...ofGroupCommit];
