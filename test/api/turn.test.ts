@@ -1,8 +1,9 @@
 /** How much the channel takes in one turn of the event loop, and that nothing is lost by waiting. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Turn } from '../../server/api/turn.ts';
 import type { Coordinator } from '../../server/engine/coordinator.ts';
-import { ChannelServer } from '../support/channel-server.ts';
+import { request, stateOf } from '../support/channel-requests.ts';
+import { serveChannel } from '../support/channel-server.ts';
 
 describe('a turn', () => {
   test('is over when enough was taken, and the next one begins at the end of the tick', () => {
@@ -23,11 +24,6 @@ describe('a turn', () => {
 });
 
 describe('the channel', () => {
-  const servers: ChannelServer[] = [];
-  afterEach(async () => {
-    for (const server of servers.splice(0)) await server.close();
-  });
-
   test('reads on in the next turn, and takes everything in the end', async () => {
     let turnNo = 0;
     let isCounting = true;
@@ -37,13 +33,12 @@ describe('the channel', () => {
     };
     const takenIn: number[] = [];
     const coordinator: Partial<Coordinator> = {
-      begin: (request, answered) => {
+      begin: ({ gid }, answered) => {
         takenIn.push(turnNo);
-        answered({ ok: true, body: { ...answer, gid: request.gid } });
+        answered({ ok: true, body: stateOf(gid) });
       },
     };
-    const server = await ChannelServer.open({ coordinator, limits: { turnMessagesMax: 1 } });
-    servers.push(server);
+    const server = await serveChannel({ coordinator, limits: { turnMessagesMax: 1 } });
     const client = await server.client().hello();
     count();
     for (let id = 1; id <= 40; id += 1) client.send(longRequest(id));
@@ -56,16 +51,9 @@ describe('the channel', () => {
   });
 });
 
-const answer = {
-  mode: 'transaction',
-  phase: 'active',
-  cause: null,
-  deadlineAtMs: null,
-} as const;
-
 /** About as long as what is read from a socket at once. */
 function longRequest(id: number): object {
   const payload = 'x'.repeat(50_000);
   const branches = [{ participant: { service: 'bank', method: 'debit' }, payload }];
-  return { kind: 'request', id, verb: 'begin', body: { gid: `g${id}`, branches } };
+  return request(id, { gid: `g-${id}`, branches });
 }

@@ -1,6 +1,7 @@
 /** The endpoint `/channel` on a real server, with what a test gives it behind. */
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
 import type { ClientOptions } from 'ws';
 import { attachChannel, type ChannelEndpoint } from '../../server/api/channel.ts';
 import type { AttachChannel } from '../../server/api/channel-connection.ts';
@@ -68,6 +69,13 @@ export class ChannelServer {
   close(): Promise<void> {
     return this.#close();
   }
+}
+
+/** One for the running test, closed when the test is over. */
+export async function serveChannel(options: ChannelServerOptions = {}): Promise<ChannelServer> {
+  const server = await ChannelServer.open(options);
+  onTestFinished(() => server.close());
+  return server;
 }
 
 interface Listening {
