@@ -1,7 +1,7 @@
 /** What the tests of the SDK share: clients with short times, and ways to look at errors. */
 import { expect } from 'vitest';
 import { type ConnectOptions, type ConnectTuning, connectTuned } from '../../client-sdk/connect.ts';
-import { type ErrorCode, SettleError } from '../../client-sdk/index.ts';
+import { type ErrorCode, SettleError, TerminalError } from '../../client-sdk/index.ts';
 import type { Settle } from '../../client-sdk/settle.ts';
 import type { StandardSchema } from '../../client-sdk/standard-schema.ts';
 
@@ -54,3 +54,23 @@ export const cents: StandardSchema<number, bigint> = {
 
 /** TCC handlers that do nothing, for methods whose try is what a test looks at. */
 export const idle = { confirm: () => undefined, cancel: () => undefined } as const;
+
+/** Methods of a bank whose tries answer, or refuse. */
+export function methodsOf(settle: Settle) {
+  return {
+    debit: settle.tcc('debit', { input: cents, try: (_db, input) => `${input}`, ...idle }),
+    credit: settle.tcc('credit', { try: async (_db, input: number) => input + 1, ...idle }),
+    refuse: settle.tcc('refuse', {
+      try: (): never => {
+        throw new TerminalError('no money');
+      },
+      ...idle,
+    }),
+  };
+}
+
+/** Which hooks ran, by name and in order. */
+export function hookLog(): { readonly ran: string[]; readonly hook: (name: string) => () => void } {
+  const ran: string[] = [];
+  return { ran, hook: (name) => () => void ran.push(name) };
+}
