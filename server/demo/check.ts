@@ -4,6 +4,7 @@
  * is the promise of Settle itself: all branches or none, and not a cent lost.
  */
 import type { Cause, Gid, Phase } from '../../client-sdk/protocol/index.ts';
+import { branchesOf, type ExpectedBranch } from './expected-branch.ts';
 import { type LedgerRow, moneyOf, type ShardReading } from './shard-reading.ts';
 import { isDoomed, type Run, shardOf, type Transfer, transferOf } from './workload.ts';
 
@@ -50,14 +51,6 @@ export interface Finding {
   readonly residue: number;
   readonly conserved: boolean;
   readonly violations: readonly Violation[];
-}
-
-/** What a branch has to have done, if it did anything. */
-interface ExpectedBranch {
-  readonly account: string;
-  readonly cents: number;
-  /** By how much its success changes the account's money. */
-  readonly change: number;
 }
 
 /** Looks at everything; finds all violations, not just the first. */
@@ -219,16 +212,6 @@ function checkAnswers(
       about(gid, `its initiator was told ${told}, it is ${outcomes.get(gid)?.phase ?? 'unknown'}`),
     );
   return [...missing, ...wrong];
-}
-
-/** The branches of a transfer in the order of their ids. */
-function branchesOf(transfer: Transfer): readonly ExpectedBranch[] {
-  const { mode, from, to, fees, cents, feeCents } = transfer;
-  const paid = cents + feeCents;
-  const debit = { account: from, cents: paid, change: -paid };
-  const credit = { account: to, cents, change: cents };
-  if (mode === 'transaction') return [debit, credit];
-  return [debit, { account: fees, cents: feeCents, change: feeCents }, credit];
 }
 
 function about(gid: Gid | null, what: string): Violation {

@@ -4,6 +4,7 @@
  * it alone can say any more; everything else is `unknown`, to be settled by asking.
  */
 import { type BranchCall, type Settle, SettleError } from '@settle/client';
+import { abandon } from './abandon.ts';
 import type { Entry, Side } from './ledger.ts';
 import { type Bank, bankOf, banks, shardOf, type Transfer } from './workload.ts';
 
@@ -24,10 +25,10 @@ export interface TellerMethods {
   ask(transfer: Transfer): Promise<Knowledge>;
 }
 
+/** Name of the transactions and sagas. */
+const name = 'demo-transfer';
 /** Undecided after this time a transfer rolls back; long enough for a restart in between. */
 const timeoutMs = 10_000;
-/** Abandoned ones are what everybody would wait for at the end of the run. */
-const abandonedMs = 2_000;
 
 type Calls = Readonly<Record<Side, ReadonlyMap<Bank, BranchCall<Entry, null>>>>;
 
@@ -39,7 +40,7 @@ export function createTellerMethods(settle: Settle, url: string): TellerMethods 
   return {
     async attempt(transfer) {
       try {
-        if (transfer.story === 'abandoned') return await abandon(url, transfer);
+        if (transfer.story === 'abandoned') return await runAbandoned(url, transfer);
         if (transfer.mode === 'saga') return await runSaga(settle, transfer);
         return await runTransaction(settle, calls, transfer);
       } catch (error) {
@@ -55,7 +56,6 @@ async function runTransaction(
   calls: Calls,
   { gid, from, to, cents }: Transfer,
 ): Promise<Attempt> {
-  const name = 'demo-transfer';
   await settle.transaction({ gid, name, timeout: timeoutMs }, async () => {
     // Started together, so they share the one durable record that begins the transaction.
     await Promise.all([
@@ -76,7 +76,7 @@ async function runSaga(settle: Settle, transfer: Transfer): Promise<Attempt> {
   const { gid: id, from, fees, to, cents, feeCents } = transfer;
   // Which services take part depends on the accounts, so the saga is put together for each one.
   const saga = settle
-    .saga<SagaInput>('demo-transfer')
+    .saga<SagaInput>(name)
     .step('withdraw', { participant: { service: keeperOf(from), method: 'withdraw' } })
     .step('fee', { participant: { service: keeperOf(fees), method: 'fee' } })
     .step('deposit', { participant: { service: keeperOf(to), method: 'deposit' } });
@@ -84,33 +84,9 @@ async function runSaga(settle: Settle, transfer: Transfer): Promise<Attempt> {
   return phase === 'committed' ? 'committed' : 'unknown';
 }
 
-/** Begins and tries, by plain HTTP as curl would, and goes away without a decision. */
-async function abandon(url: string, { gid, from, to, cents }: Transfer): Promise<Attempt> {
-  const branch = (account: string, method: Side) => ({
-    participant: { service: keeperOf(account), method },
-    payload: { account, cents },
-  });
-  const begin = await post(`${url}/v1/transactions`, {
-    gid,
-    name: 'demo-transfer',
-    timeoutMs: abandonedMs,
-    branches: [branch(from, 'debit'), branch(to, 'credit')],
-  });
-  if (!begin.ok) return 'unknown';
-  const tries = [1, 2].map((id) => post(`${url}/v1/transactions/${gid}/branches/${id}/try`, {}));
-  // Whatever they answered, or whether they did: nobody stays to hear it.
-  await Promise.allSettled(tries);
-  return 'abandoned';
-}
-
-async function post(url: string, body: unknown): Promise<Response> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  await response.arrayBuffer();
-  return response;
+async function runAbandoned(url: string, transfer: Transfer): Promise<Attempt> {
+  const begin = await abandon(transfer, { url, name, keeperOf });
+  return begin.ok ? 'abandoned' : 'unknown';
 }
 
 async function ask(settle: Settle, { gid }: Transfer): Promise<Knowledge> {

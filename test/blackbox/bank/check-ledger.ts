@@ -1,15 +1,8 @@
 /** Rules about the shards: ledger join by gid, money, and nothing left behind. Pure. */
+import { branchesOf, type ExpectedBranch } from '../../../server/demo/expected-branch.ts';
 import type { Case, Violation } from './checker.ts';
 import type { LedgerRow, ShardReading } from './evidence.ts';
 import type { Transfer } from './transfers.ts';
-
-/** What a branch has to have done, if it did anything. */
-interface Expected {
-  readonly account: string;
-  readonly cents: number;
-  /** By how much its success changes the account's money. */
-  readonly change: number;
-}
 
 /** All branches or none, each operation once, with the account and amount that were asked for. */
 export function checkLedger({ evidence, transfers, states }: Case): readonly Violation[] {
@@ -42,7 +35,7 @@ export function checkLedger({ evidence, transfers, states }: Case): readonly Vio
 }
 
 interface BranchCase {
-  readonly branch: Expected;
+  readonly branch: ExpectedBranch;
   readonly phase: 'committed' | 'rolledBack';
   readonly mode: Transfer['mode'];
 }
@@ -60,15 +53,6 @@ function wrongWith({ branch, phase, mode }: BranchCase, rows: readonly LedgerRow
   const change = rows.reduce((sum, row) => sum + row.change, 0);
   const expected = phase === 'committed' ? branch.change : 0;
   return change === expected ? null : `changed ${branch.account} by ${change} cents`;
-}
-
-function branchesOf(transfer: Transfer): readonly Expected[] {
-  const { mode, from, to, fees, cents, feeCents } = transfer;
-  const paid = cents + feeCents;
-  const debit = { account: from, cents: paid, change: -paid };
-  const credit = { account: to, cents, change: cents };
-  if (mode === 'transaction') return [debit, credit];
-  return [debit, { account: fees, cents: feeCents, change: feeCents }, credit];
 }
 
 /** Each account against its ledger, and all money against what there was. */

@@ -13,36 +13,18 @@ import {
 } from '../../../server/log/log-queries.ts';
 import type { Shard } from './cast.ts';
 import type { HistoryLine } from './history.ts';
-import type { ShardDatabase } from './shard-database.ts';
+import type { ShardDatabase, ShardTables } from './shard-database.ts';
 
 /** A row of a bank's ledger: what a branch did, written with the money. */
-export interface LedgerRow {
-  readonly gid: string;
-  readonly branch_id: number;
-  readonly operation: string;
-  readonly account: string;
-  readonly cents: number;
-  /** What the account's money grew by. */
-  readonly change: number;
-}
+export type LedgerRow = ShardTables['ledger'];
 
 /** One shard, as it is at the end. */
 export interface ShardReading {
   readonly shard: Shard;
-  readonly accounts: readonly {
-    readonly account: string;
-    readonly opening: number;
-    readonly cents: number;
-    readonly held: number;
-  }[];
-  readonly reservations: readonly { readonly gid: string; readonly branch_id: number }[];
+  readonly accounts: readonly Omit<ShardTables['account'], 'is_closed'>[];
+  readonly reservations: readonly Pick<ShardTables['reservation'], 'gid' | 'branch_id'>[];
   readonly ledger: readonly LedgerRow[];
-  readonly barrier: readonly {
-    readonly gid: string;
-    readonly branch_id: number;
-    readonly operation: string;
-    readonly state: 'done' | 'blocked';
-  }[];
+  readonly barrier: readonly ShardTables['settle_barrier'][];
 }
 
 /** A coordinator's term as the log has it. */

@@ -4,6 +4,7 @@
  * `info`: anything else, a time-out above all.
  */
 import { type BranchCall, type ErrorCode, type Settle, SettleError } from '@settle/client';
+import { abandon } from '../../../server/demo/abandon.ts';
 import type { Entry, Side } from '../../../server/demo/ledger.ts';
 import type { SagaInput } from '../../../server/demo/teller-methods.ts';
 import { bankOf, shardOf, shards } from './cast.ts';
@@ -21,9 +22,9 @@ export interface Teller {
   attempt(transfer: Transfer): Promise<Told>;
 }
 
+const name = 'bank-transfer';
 const timeoutMs = 5_000;
 const sagaTimeoutMs = 10_000;
-const abandonedMs = 2_000;
 const httpTimeoutMs = 5_000;
 
 /** Thrown by an initiator that changes its mind; nobody but it could have committed. */
@@ -44,7 +45,7 @@ export function createTeller(settle: Settle, url: string): Teller {
   return {
     async attempt(transfer) {
       try {
-        if (transfer.story === 'abandoned') return await abandon(url, transfer);
+        if (transfer.story === 'abandoned') return await runAbandoned(url, transfer);
         if (transfer.mode === 'saga') return await runSaga(settle, transfer);
         return await runTransaction(settle, calls, transfer);
       } catch (error) {
@@ -56,7 +57,7 @@ export function createTeller(settle: Settle, url: string): Teller {
 
 async function runTransaction(settle: Settle, calls: Calls, transfer: Transfer): Promise<Told> {
   const { gid, from, to, cents, story } = transfer;
-  await settle.transaction({ gid, name: 'bank-transfer', timeout: timeoutMs }, async () => {
+  await settle.transaction({ gid, name, timeout: timeoutMs }, async () => {
     await Promise.all([
       callOf(calls, 'debit', from)({ account: from, cents }),
       callOf(calls, 'credit', to)({ account: to, cents }),
@@ -75,7 +76,7 @@ function callOf(calls: Calls, side: Side, account: string): BranchCall<Entry, nu
 async function runSaga(settle: Settle, transfer: Transfer): Promise<Told> {
   const { gid: id, from, fees, to, cents, feeCents } = transfer;
   const saga = settle
-    .saga<SagaInput>('bank-transfer', { timeout: sagaTimeoutMs })
+    .saga<SagaInput>(name, { timeout: sagaTimeoutMs })
     .step('withdraw', { participant: { service: keeperOf(from), method: 'withdraw' } })
     .step('fee', { participant: { service: keeperOf(fees), method: 'fee' } })
     .step('deposit', { participant: { service: keeperOf(to), method: 'deposit' } });
@@ -83,33 +84,11 @@ async function runSaga(settle: Settle, transfer: Transfer): Promise<Told> {
   return { type: phase === 'committed' ? 'ok' : 'info', code: phase };
 }
 
-/** Begins and tries, as curl would, and goes away. It hears nothing, so it knows nothing. */
-async function abandon(url: string, { gid, from, to, cents }: Transfer): Promise<Told> {
-  const branch = (account: string, method: Side) => ({
-    participant: { service: keeperOf(account), method },
-    payload: { account, cents },
-  });
-  const begin = await post(`${url}/v1/transactions`, {
-    gid,
-    name: 'bank-transfer',
-    timeoutMs: abandonedMs,
-    branches: [branch(from, 'debit'), branch(to, 'credit')],
-  });
-  if (!begin.ok) return { type: 'info', code: `begin answered ${begin.status}` };
-  const tries = [1, 2].map((id) => post(`${url}/v1/transactions/${gid}/branches/${id}/try`, {}));
-  await Promise.allSettled(tries);
-  return { type: 'info', code: 'abandoned' };
-}
-
-async function post(url: string, body: unknown): Promise<Response> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(httpTimeoutMs),
-  });
-  await response.arrayBuffer();
-  return response;
+/** Begins and tries, and goes away. It hears nothing, so it knows nothing. */
+async function runAbandoned(url: string, transfer: Transfer): Promise<Told> {
+  const options = { url, name, keeperOf, requestTimeoutMs: httpTimeoutMs };
+  const { ok, status } = await abandon(transfer, options);
+  return { type: 'info', code: ok ? 'abandoned' : `begin answered ${status}` };
 }
 
 /** The SDK says that with any other code the decision, or the saga, certainly was not taken. */
