@@ -170,6 +170,26 @@ export const errorTable = {
     remedy:
       'Nothing to do: the transaction is rolling back and this late call must not take effect.',
   },
+  AT_UNSUPPORTED_SQL: {
+    status: 422,
+    retryable: false,
+    title: 'The statement cannot be undone for certain, so it was not run.',
+    remedy: 'The detail says what it is about it, and how to write it instead.',
+  },
+  LOCK_CONFLICT: {
+    status: 409,
+    retryable: true,
+    title:
+      'Another global transaction has changed the same rows and is not decided, or rolls back.',
+    remedy: 'Run the whole transaction again, with a new gid; the detail names the holder.',
+  },
+  AT_DIRTY_ROW: {
+    status: 409,
+    retryable: true,
+    title:
+      'A row that is to be restored was changed by somebody else meanwhile; it is left as it is.',
+    remedy: 'Compare the three images of the row, then restore, keep or merge it.',
+  },
   INVALID_CONFIG: {
     status: 500,
     retryable: false,

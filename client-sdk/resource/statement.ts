@@ -1,0 +1,71 @@
+/**
+ * What a statement of the user is, and the port to those who can tell. The analysis says what the
+ * text says; whether it may run also depends on the tables (`facts.ts`). Fails closed: a text that is
+ * not understood whole is refused with AT_UNSUPPORTED_SQL, its shape, and how to write it instead.
+ */
+import type { FunctionName, TableFacts, TableName } from './facts.ts';
+
+/** A text of SQL, understood. */
+export type Analysis = ReadStatement | ControlStatement | SessionStatement | WriteStatement;
+
+/** Changes and locks nothing, as long as its functions don't. */
+export interface ReadStatement {
+  readonly kind: 'read';
+  readonly functions: readonly FunctionName[];
+}
+
+/** Begins, ends or divides a transaction. */
+export interface ControlStatement {
+  readonly kind: 'control';
+  readonly verb: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollbackTo';
+  /** Of the savepoint. */
+  readonly name: string | null;
+}
+
+/** `set`, `show`, `explain` without `analyze`: of this session alone. */
+export interface SessionStatement {
+  readonly kind: 'session';
+}
+
+/** Changes rows of one table, or locks rows (`select … for update`). */
+export interface WriteStatement {
+  readonly kind: 'write';
+  /** `upsert`: an insert that may update rows that are there, or replace them. */
+  readonly change: 'insert' | 'update' | 'delete' | 'upsert' | 'lock';
+  /** One for every change; a lock may have several (joins), each locked. */
+  readonly tables: readonly TableName[];
+  /** Columns that `update`, or the update of an upsert, sets. */
+  readonly columnsSet: readonly string[];
+  readonly functions: readonly FunctionName[];
+}
+
+/** Names of the columns that a rewritten statement carries besides those of the user. */
+export const imageColumns = { before: 'settle_before', after: 'settle_after' } as const;
+
+/** The statement with images: what runs in place of the user's. */
+export interface Rewritten {
+  /**
+   * Takes the same parameters. Its rows carry `settle_before` and `settle_after` (for a lock on several
+   * tables: `settle_before`, `settle_before_2`, …), each the image of a row as the database writes it,
+   * or null.
+   */
+  readonly text: string;
+  /**
+   * For upserts, run first in the same local transaction: locks the rows that are there already and
+   * answers their images as `settle_before`. `parameters`: which of the user's it takes, from 1.
+   */
+  readonly before: { readonly text: string; readonly parameters: readonly number[] } | null;
+  /** Whether the user's own text gives rows; if not, all rows are taken off. */
+  readonly givesRows: boolean;
+}
+
+/** One SQL dialect. Both functions remember what they found by text. */
+export interface SqlAnalyzer {
+  /** Throws AT_UNSUPPORTED_SQL. */
+  analyze(text: string): Promise<Analysis>;
+  /**
+   * The text with images of the tables' rows. `facts` in the order of `WriteStatement.tables`, each
+   * with a primary key. Throws AT_UNSUPPORTED_SQL for shapes that have no images.
+   */
+  rewrite(text: string, facts: readonly TableFacts[]): Promise<Rewritten>;
+}
