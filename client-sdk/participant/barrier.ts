@@ -30,11 +30,20 @@ import { answerOfError, encodeResult } from './answer.ts';
 /** `blocked`: a forward row that was taken by its cancel or undo before it came itself. */
 export type BarrierState = 'done' | 'blocked';
 
+/** The operations that business code takes part in; those of at branches belong to resources. */
+export type GuardedOperation = Exclude<Operation, 'commit' | 'rollback'>;
+
+/** A call of a tcc method or of a step. */
+export interface GuardedCall extends Call {
+  readonly operation: GuardedOperation;
+}
+
 /** Primary key of a row of `settle_barrier`. */
 export interface BarrierKey {
   readonly gid: Gid;
   readonly branchId: BranchId;
-  readonly operation: Operation;
+  /** `prepare`: the local transaction of an at branch; a resource writes it into its own commit. */
+  readonly operation: Operation | 'prepare';
 }
 
 /** What is read back of a row. */
@@ -82,11 +91,16 @@ const forwardOperations = {
   cancel: 'try',
   run: 'run',
   undo: 'run',
-} as const satisfies Record<Operation, Operation>;
+} as const satisfies Record<GuardedOperation, GuardedOperation>;
 
 /** The operation whose effect this one keeps or takes back: `try` for tcc, `run` for steps. */
-export function forwardOf(operation: Operation): 'try' | 'run' {
+export function forwardOf(operation: GuardedOperation): 'try' | 'run' {
   return forwardOperations[operation];
+}
+
+/** Whether the barrier has rules for this call. */
+export function isGuarded(call: Call): call is GuardedCall {
+  return Object.hasOwn(forwardOperations, call.operation);
 }
 
 /**
@@ -95,7 +109,7 @@ export function forwardOf(operation: Operation): 'try' | 'run' {
  */
 export async function guard<Trx>(
   barrier: Barrier<Trx>,
-  call: Call,
+  call: GuardedCall,
   work: Work<Trx>,
 ): Promise<CallAnswer> {
   try {
@@ -106,7 +120,11 @@ export async function guard<Trx>(
   }
 }
 
-function pass<Trx>(local: LocalTransaction<Trx>, call: Call, work: Work<Trx>): Promise<CallAnswer> {
+function pass<Trx>(
+  local: LocalTransaction<Trx>,
+  call: GuardedCall,
+  work: Work<Trx>,
+): Promise<CallAnswer> {
   switch (call.operation) {
     case 'try':
     case 'run':
@@ -123,7 +141,7 @@ function pass<Trx>(local: LocalTransaction<Trx>, call: Call, work: Work<Trx>): P
 
 async function passForward<Trx>(
   local: LocalTransaction<Trx>,
-  call: Call,
+  call: GuardedCall,
   work: Work<Trx>,
 ): Promise<CallAnswer> {
   const own = keyOf(call, call.operation);
@@ -141,7 +159,7 @@ async function passForward<Trx>(
 
 async function passConfirm<Trx>(
   local: LocalTransaction<Trx>,
-  call: Call,
+  call: GuardedCall,
   work: Work<Trx>,
 ): Promise<CallAnswer> {
   const own = keyOf(call, 'confirm');
@@ -162,7 +180,7 @@ async function passConfirm<Trx>(
 
 async function passBackward<Trx>(
   local: LocalTransaction<Trx>,
-  call: Call,
+  call: GuardedCall,
   work: Work<Trx>,
 ): Promise<CallAnswer> {
   const forward = forwardOf(call.operation);
@@ -184,13 +202,13 @@ async function passBackward<Trx>(
  * coordinator ever come back with an old copy of its log, this stops it where the money is. It
  * costs no round trip; two at the very same moment are not seen, which the coordinator prevents.
  */
-function refuseAfter(opposite: Operation, rows: readonly BarrierRow[]): void {
+function refuseAfter(opposite: GuardedOperation, rows: readonly BarrierRow[]): void {
   if (rows.some((row) => row.operation === opposite)) {
     throw new TerminalError(`the branch has its ${opposite} already: a decision never changes`);
   }
 }
 
-function keyOf(call: Call, operation: Operation): BarrierKey {
+function keyOf(call: Call, operation: GuardedOperation): BarrierKey {
   return { gid: call.gid, branchId: call.branchId, operation };
 }
 
@@ -198,7 +216,7 @@ function readBranch<Trx>(local: LocalTransaction<Trx>, call: Call): Promise<read
   return local.read(call.gid, call.branchId);
 }
 
-function rowOf(rows: readonly BarrierRow[], operation: Operation): BarrierRow {
+function rowOf(rows: readonly BarrierRow[], operation: GuardedOperation): BarrierRow {
   const row = rows.find((candidate) => candidate.operation === operation);
   // Taken, yet not there: the database reads from a snapshot older than the row. Asked again, the
   // snapshot is newer; so this is `unknown`, never an answer.

@@ -13,7 +13,7 @@ import { answerOfError } from './answer.ts';
 export interface Method {
   /** Unique in its service; grammar and length as `limits.namePattern`. */
   readonly name: string;
-  /** `try confirm cancel`, or `run undo`. */
+  /** `try confirm cancel`, `run undo`, or those of a resource: `commit rollback`. */
   readonly operations: readonly Operation[];
   /** Performs the call once and never rejects. Safe to repeat: the barrier answers duplicates. */
   handle(call: Call): Promise<CallAnswer>;

@@ -4,15 +4,23 @@
  * Invariant: whatever refused nothing in phase one (a schema, a missing undo) cannot stop phase two.
  */
 import { TerminalError } from '../errors.ts';
-import type { BranchId, Call, CallAnswer, Gid, Json, Operation } from '../protocol/index.ts';
+import type { BranchId, Call, CallAnswer, Gid, Json } from '../protocol/index.ts';
 import { type StandardSchema, validate } from '../standard-schema.ts';
 import { answerOfError, checkResult } from './answer.ts';
-import { type Barrier, forwardOf, guard, type Work } from './barrier.ts';
+import {
+  type Barrier,
+  forwardOf,
+  type GuardedCall,
+  type GuardedOperation,
+  guard,
+  isGuarded,
+  type Work,
+} from './barrier.ts';
 import { barrierOf, type Database, type TrxOf } from './databases/detect.ts';
 import type { Method } from './host.ts';
 
 /** What a handler knows about the call it answers. */
-export interface CallContext<Op extends Operation = Operation> {
+export interface CallContext<Op extends GuardedOperation = GuardedOperation> {
   readonly gid: Gid;
   readonly branchId: BranchId;
   readonly operation: Op;
@@ -23,7 +31,7 @@ export interface CallContext<Op extends Operation = Operation> {
 }
 
 /** The context of confirm and cancel. */
-export interface TriedContext<Op extends Operation, Result> extends CallContext<Op> {
+export interface TriedContext<Op extends GuardedOperation, Result> extends CallContext<Op> {
   /** What try returned, as JSON has it; undefined without `db`, for then nobody remembers it. */
   readonly tried: Result | undefined;
 }
@@ -134,20 +142,27 @@ export function stepMethod<
 interface Performance<Trx, Input> {
   readonly schema: StandardSchema<unknown, Input> | undefined;
   readonly barrierFor: (input: Input) => Barrier<Trx> | undefined;
-  readonly work: (trx: Trx, input: Input, call: Call, forward: Json | undefined) => unknown;
+  readonly work: (trx: Trx, input: Input, call: GuardedCall, forward: Json | undefined) => unknown;
 }
 
 function methodOf<Trx, Input>(
   name: string,
-  operations: readonly Operation[],
+  operations: readonly GuardedOperation[],
   performance: Performance<Trx, Input>,
 ): Method {
-  return { name, operations, handle: (call) => perform(performance, call) };
+  return { name, operations, handle };
+
+  async function handle(call: Call): Promise<CallAnswer> {
+    if (isGuarded(call)) return perform(performance, call);
+    // The host lets no such call through; unknown, as there, because another instance may know it.
+    const error = `METHOD_NOT_OFFERED: "${name}" has no operation "${call.operation}"`;
+    return { outcome: 'unknown', error };
+  }
 }
 
 async function perform<Trx, Input>(
   performance: Performance<Trx, Input>,
-  call: Call,
+  call: GuardedCall,
 ): Promise<CallAnswer> {
   try {
     const { schema, barrierFor, work } = performance;
@@ -166,7 +181,7 @@ async function perform<Trx, Input>(
 
 function workOf<Trx, Input>(
   { work }: Performance<Trx, Input>,
-  call: Call,
+  call: GuardedCall,
   input: Input,
 ): Work<Trx> {
   return (trx, forward) => work(trx, input, call, forward);
@@ -177,7 +192,10 @@ function workOf<Trx, Input>(
  * operation can be refused by it: what has been tried must stay possible to confirm and to cancel
  * when a new version of the service has a stricter schema.
  */
-async function inputOf<Input>(schema: StandardSchema<unknown, Input>, call: Call): Promise<Input> {
+async function inputOf<Input>(
+  schema: StandardSchema<unknown, Input>,
+  call: GuardedCall,
+): Promise<Input> {
   const validated = await validate(schema, call.payload);
   if (validated.ok) return validated.value;
   if (call.operation === forwardOf(call.operation)) {
@@ -199,7 +217,7 @@ function isChooser<Db, Input>(db: DatabaseChoice<Db, Input>): db is (input: Inpu
   return typeof db === 'function';
 }
 
-function contextOf<Op extends Operation>(call: Call, operation: Op): CallContext<Op> {
+function contextOf<Op extends GuardedOperation>(call: Call, operation: Op): CallContext<Op> {
   const { gid, branchId } = call;
   const forward = forwardOf(operation);
   const forwardKey = `${gid}/${branchId}/${forward}`;
@@ -207,7 +225,7 @@ function contextOf<Op extends Operation>(call: Call, operation: Op): CallContext
   return { gid, branchId, operation, key, forwardKey };
 }
 
-function triedContext<Op extends Operation, Result>(
+function triedContext<Op extends GuardedOperation, Result>(
   call: Call,
   operation: Op,
   tried: Json | undefined,

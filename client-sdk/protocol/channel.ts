@@ -42,7 +42,7 @@ export interface Call {
   readonly operation: Operation;
   /** Method of the service; the last path segment(s) of the url over HTTP. */
   readonly method: string;
-  /** tcc: the payload of the branch. Saga: the input of the saga. */
+  /** tcc: the payload of the branch. Saga: the input of the saga. at: null. */
   readonly payload: Json;
   /** Saga: results of the steps that come before this one, by name. */
   readonly results?: Readonly<Record<string, Json>>;

@@ -14,7 +14,10 @@ import type {
   Phase,
 } from './words.ts';
 
-/** A branch to be registered. The payload goes to try, confirm and cancel alike (≤ 64 KiB of JSON). */
+/**
+ * A branch to be registered; without `kind` it is tcc. The payload of a tcc branch goes to try, confirm
+ * and cancel alike (≤ 64 KiB of JSON). An at branch has none: INVALID_REQUEST unless absent or null.
+ */
 export interface BranchSpec {
   readonly kind?: BranchKind;
   readonly participant: Participant;
@@ -53,7 +56,7 @@ export interface RegisterRequest {
   readonly branches: readonly BranchSpec[];
 }
 
-/** `POST /v1/transactions/{gid}/branches/{branchId}/try`: the coordinator passes the try on to the participant. */
+/** `POST /v1/transactions/{gid}/branches/{branchId}/try`: the coordinator passes the try on to the participant. INVALID_REQUEST for a branch of kind `at`: it has no try. */
 export interface TryRequest {
   readonly gid: Gid;
   readonly branchId: BranchId;
@@ -117,7 +120,10 @@ export interface BranchView {
   readonly name: string | null;
   readonly kind: BranchKind | 'step';
   readonly participant: Participant;
-  /** `waiting`: not asked yet. `asked`: an operation is owed. The rest: what came of it. */
+  /**
+   * `waiting`: not asked yet. `asked`: an operation is owed. The rest: what came of it (tcc: `confirmed`
+   * or `cancelled`; at: `committed` or `rolledBack`; step: `done` or `undone`).
+   */
   readonly state:
     | 'registered'
     | 'waiting'
@@ -125,6 +131,8 @@ export interface BranchView {
     | 'done'
     | 'confirmed'
     | 'cancelled'
+    | 'committed'
+    | 'rolledBack'
     | 'undone';
   /** The operation that is owed now, if any. */
   readonly operation: string | null;

@@ -24,8 +24,13 @@ export type Json =
 /** How a global transaction runs: the initiator decides (`transaction`), or the steps do (`saga`). */
 export type Mode = 'transaction' | 'saga';
 
-/** What kind of branch takes part in mode `transaction`. */
-export type BranchKind = 'tcc';
+/**
+ * What kind of branch takes part in mode `transaction`; kinds mix under one gid. `tcc`: a method of
+ * the business with try, confirm and cancel. `at`: one local transaction of one participant's
+ * database, whose phase one is its local commit (nobody is asked for it), whose phase two is commit
+ * or rollback.
+ */
+export type BranchKind = 'tcc' | 'at';
 
 /**
  * ```
@@ -40,8 +45,17 @@ export type Phase = 'active' | 'committing' | 'committed' | 'rollingBack' | 'rol
 /** The two things that a decision can say. */
 export type Direction = 'commit' | 'rollback';
 
-/** What a participant is asked to do. */
-export type Operation = 'try' | 'confirm' | 'cancel' | 'run' | 'undo';
+/** What a participant is asked to do, by the kind of branch: tcc; step of a saga; at. */
+export type Operation =
+  | 'try'
+  | 'confirm'
+  | 'cancel'
+  | 'run'
+  | 'undo'
+  /** Take the undo rows of the gid away: what was committed locally stays. */
+  | 'commit'
+  /** Write the rows back as they were before, and see to it that a late local commit fails. */
+  | 'rollback';
 
 /** Who answers for a branch: a method of a service (any live instance), or an HTTP address. */
 export type Participant =

@@ -57,11 +57,21 @@ export const answerSchemas = {
   BranchView: answer({
     branchId: { type: 'integer' },
     name: textOrNull,
-    kind: { type: 'string', enum: ['tcc', 'step'] },
+    kind: { type: 'string', enum: ['tcc', 'at', 'step'] },
     participant: ref('Participant'),
     state: {
       type: 'string',
-      enum: ['registered', 'waiting', 'asked', 'done', 'confirmed', 'cancelled', 'undone'],
+      enum: [
+        'registered',
+        'waiting',
+        'asked',
+        'done',
+        'confirmed',
+        'cancelled',
+        'committed',
+        'rolledBack',
+        'undone',
+      ],
     },
     operation: textOrNull,
     attempts: { type: 'integer' },

@@ -5,7 +5,7 @@
  * channel alike.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';
+import { type BranchKind, type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';
 import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
 import { schemas } from './shapes.ts';
 
@@ -34,7 +34,7 @@ export const schemaNames = {
 /**
  * Compiles the schemas: some milliseconds, so once per process. The order of refusals is fixed:
  * depth (INVALID_JSON), shape (INVALID_REQUEST, or LIMIT_EXCEEDED for too many and too long), then
- * addresses (INVALID_REQUEST), then payload bytes (LIMIT_EXCEEDED).
+ * addresses and payloads that have no place (INVALID_REQUEST), then payload bytes (LIMIT_EXCEEDED).
  */
 export function createValidators(): Validators {
   const ajv = new Ajv2020({
@@ -159,17 +159,25 @@ function joined(place: string, key: unknown): string {
   return place === '' ? shown : `${place}.${shown}`;
 }
 
+interface ShapedBranch {
+  readonly kind?: BranchKind;
+  readonly participant: { readonly url?: string };
+  readonly payload?: unknown;
+}
+
 /** The parts of a well-formed body whose content no schema can check. */
 interface Shaped {
-  readonly branches?: readonly { readonly participant: { url?: string }; payload?: unknown }[];
+  readonly branches?: readonly ShapedBranch[];
   readonly steps?: readonly { readonly participant: { url?: string } }[];
   readonly input?: unknown;
 }
 
 function contentFault(body: unknown): Fault | null {
   const { branches = [], steps = [], input } = body as Shaped;
-  for (const [i, { participant, payload }] of branches.entries()) {
-    const fault = urlFault(participant.url, `branches[${i}]`) ?? bytesFault(payload, i);
+  for (const [i, branch] of branches.entries()) {
+    const { participant, payload } = branch;
+    const fault =
+      urlFault(participant.url, `branches[${i}]`) ?? kindFault(branch, i) ?? bytesFault(payload, i);
     if (fault !== null) return fault;
   }
   for (const [i, { participant }] of steps.entries()) {
@@ -191,6 +199,13 @@ function urlFault(url: string | undefined, owner: string): Fault | null {
     !/[?#\s]/.test(url);
   if (isPlain) return null;
   const detail = `${owner}.participant.url: must be an http or https address without user, query or fragment`;
+  return { code: 'INVALID_REQUEST', detail };
+}
+
+/** What an at branch has to undo or to keep is in its own database: a payload would reach nobody. */
+function kindFault({ kind, payload = null }: ShapedBranch, branch: number): Fault | null {
+  if (kind !== 'at' || payload === null) return null;
+  const detail = `branches[${branch}].payload: must be null or left out for kind at`;
   return { code: 'INVALID_REQUEST', detail };
 }
 

@@ -53,9 +53,11 @@ export const schemas = {
   },
   Branch: record(
     {
-      kind: { type: 'string', enum: ['tcc'] },
+      kind: { type: 'string', enum: ['tcc', 'at'], description: 'Default tcc.' },
       participant: ref('Participant'),
-      payload: anyJson('Any JSON of at most 64 KiB; goes to try, confirm and cancel alike.'),
+      payload: anyJson(
+        'Any JSON of at most 64 KiB; goes to try, confirm and cancel alike. Null for at.',
+      ),
     },
     ['participant'],
   ),

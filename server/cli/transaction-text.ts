@@ -95,6 +95,7 @@ function stateText(branch: BranchView, terminal: Terminal): string {
   switch (branch.state) {
     case 'done':
     case 'confirmed':
+    case 'committed':
       return terminal.paint('green', branch.state);
     case 'asked':
       return terminal.paint('yellow', branch.state);

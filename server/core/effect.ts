@@ -11,7 +11,7 @@ export interface Effect {
   readonly branchId: BranchId;
   readonly operation: Exclude<Operation, 'try'>;
   readonly participant: Participant;
-  /** tcc: payload of the branch; saga: input of the saga. */
+  /** tcc: payload of the branch; at: null; saga: input of the saga. */
   readonly payload: Json;
   readonly results?: Readonly<Record<string, Json>>;
   readonly result?: Json;

@@ -1,7 +1,8 @@
 /**
- * Between the log's rows and the core's records. An unknown kind of record (written by a newer
- * server) makes its gid unreadable, and that gid alone.
+ * Between the log's rows and the core's records. An unknown kind of record or of branch
+ * (written by a newer server) makes its gid unreadable, and that gid alone.
  */
+import type { BranchKind } from '../../client-sdk/protocol/index.ts';
 import { apply } from '../core/apply.ts';
 import type { LogRecord } from '../core/record.ts';
 import type { Transaction } from '../core/transaction.ts';
@@ -16,6 +17,8 @@ const kinds: Readonly<Record<LogRecord['kind'], true>> = {
   attempted: true,
   attention: true,
 };
+
+const branchKinds: Readonly<Record<BranchKind, true>> = { tcc: true, at: true };
 
 /** State read back from rows; `tx` is null when nothing was ever begun. Or why it cannot be read. */
 export type Replayed =
@@ -41,10 +44,16 @@ export function replay(rows: readonly LogRow[]): Replayed {
 
 function decode(text: string): readonly LogRecord[] {
   const records = JSON.parse(text) as readonly LogRecord[];
-  for (const record of records) {
-    if (!Object.hasOwn(kinds, record.kind)) throw new Error(`unknown record '${record.kind}'`);
-  }
+  for (const record of records) refuseUnknown(record);
   return records;
+}
+
+function refuseUnknown(record: LogRecord): void {
+  if (!Object.hasOwn(kinds, record.kind)) throw new Error(`unknown record '${record.kind}'`);
+  if (record.kind !== 'begun' && record.kind !== 'registered') return;
+  for (const { kind } of record.branches) {
+    if (!Object.hasOwn(branchKinds, kind)) throw new Error(`unknown kind of branch '${kind}'`);
+  }
 }
 
 /** The search row that belongs to a state. */

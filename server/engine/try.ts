@@ -23,7 +23,11 @@ export function passTry(
   }
   const branch = tx.branches.find((candidate) => candidate.branchId === branchId);
   if (branch === undefined) return answered(no('NOT_FOUND', `there is no branch ${branchId}`));
-  const { participant, payload } = branch;
+  const { kind, participant, payload } = branch;
+  if (kind !== 'tcc') {
+    const detail = `branch ${branchId} is of kind ${kind}, which has no try`;
+    return answered(no('INVALID_REQUEST', detail));
+  }
   const method = 'method' in participant ? participant.method : '';
   const call = { gid: tx.gid, branchId, operation: 'try' as const, method, payload };
   calls.ask(participant, call, (answer) => answered(toTryAnswer(answer)));

@@ -1,6 +1,8 @@
 /** How a transaction looks from outside: answers, views and list lines. */
 import type {
+  BranchKind,
   BranchView,
+  Direction,
   Json,
   TransactionAnswer,
   TransactionSummary,
@@ -10,6 +12,12 @@ import type { Branch, Saga, SagaStep, Transaction, TwoPhase } from '../core/tran
 import type { IndexRow } from '../log/log.ts';
 import type { CallState } from './calls.ts';
 import type { Mailbox } from './mailbox.ts';
+
+/** What phase two has made of a branch. */
+const endings = {
+  tcc: { commit: 'confirmed', rollback: 'cancelled' },
+  at: { commit: 'committed', rollback: 'rolledBack' },
+} as const satisfies Record<BranchKind, Record<Direction, BranchView['state']>>;
 
 /** The short answer to begin, register, decide and submit. */
 export function toAnswer(tx: Transaction, branchIds: readonly number[] | null): TransactionAnswer {
@@ -65,7 +73,7 @@ function callOf(mailbox: Mailbox, branchId: number): CallState | null {
 
 function branchView(tx: TwoPhase, branch: Branch, call: CallState | null): BranchView {
   const { branchId, kind, participant } = branch;
-  const finished = tx.cause !== null && isCommit(tx) ? 'confirmed' : 'cancelled';
+  const finished = endings[kind][isCommit(tx) ? 'commit' : 'rollback'];
   const open = tx.phase === 'active' ? 'registered' : 'asked';
   const state = branch.isFinished ? finished : open;
   return { branchId, name: null, kind, participant, state, ...progress(call), result: null };

@@ -244,7 +244,7 @@ describe('sentences for people', () => {
       { participant: { service: 'a', method: 1 } },
       'branches[1].participant.method: must be a string',
     ],
-    ['another kind', { participant, kind: 'xa' }, 'branches[1].kind: must be one of tcc'],
+    ['another kind', { participant, kind: 'xa' }, 'branches[1].kind: must be one of tcc, at'],
     [
       'an extra field',
       { participant, 'pay/load': 1 },

@@ -109,6 +109,9 @@ function business(bank: Bank, call: Call): string | null {
     case 'undo':
       move(isDebit ? cents : -cents);
       return null;
+    case 'commit':
+    case 'rollback':
+      return 'no operation of a bank method';
     default:
       return call.operation satisfies never;
   }

@@ -2,16 +2,24 @@
  * Mode `transaction`: two phases, the initiator decides.
  *
  * ```
- *            register*                     confirm of every branch
+ *            register*                     confirm (at: commit) of every branch
  *  begin ──► active ──commit────────────► committing  ──────────► committed
  *              └─────rollback, deadline─► rollingBack ──────────► rolledBack
- *                                                 cancel of every branch
+ *                                          cancel (at: rollback) of every branch
  * ```
  *
- * Invariant: phase-two effects exist only after the one `decided` record. Every registered branch is
- * asked, also one whose try refused or never ran: the participant's barrier makes that a no-op.
+ * Invariant: phase-two effects exist only after the one `decided` record, and ask each branch what
+ * its kind can do. Every registered branch is asked, also one whose phase one refused or never ran:
+ * the participant's barrier makes that a no-op.
  */
-import type { BranchId, Cause, Direction, Phase } from '../../../client-sdk/protocol/index.ts';
+import type {
+  BranchId,
+  BranchKind,
+  Cause,
+  Direction,
+  Operation,
+  Phase,
+} from '../../../client-sdk/protocol/index.ts';
 import { limits } from '../../../client-sdk/protocol/index.ts';
 import { errorOf, shortDetail } from '../detail.ts';
 import { type Effect, keyOf } from '../effect.ts';
@@ -27,6 +35,12 @@ type LaterRecord = Exclude<LogRecord, { kind: 'begun' | 'submitted' | 'attention
 
 /** The rules of mode `transaction`: `begin` and `step` judge events, `begun` and `apply` build state. */
 export const twoPhase = { begin, step, begun, apply, outstanding, branchIdsOf };
+
+/** What phase two asks of a branch of each kind. */
+const operations = {
+  tcc: { commit: 'confirm', rollback: 'cancel' },
+  at: { commit: 'commit', rollback: 'rollback' },
+} as const satisfies { [kind in BranchKind]: { [direction in Direction]: Operation } };
 
 function begin(event: Event<'begin'>): Verdict {
   const branches = numbered(event.branches, 0);
@@ -86,9 +100,8 @@ function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
 }
 
 function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
-  const operation = owedOperation(tx.phase);
-  const owed = new Set(tx.branches.filter((b) => !b.isFinished).map((b) => b.branchId));
-  const open = event.results.filter((r) => r.operation === operation && owed.has(r.branchId));
+  const owed = new Map(outstanding(tx).map((effect) => [effect.branchId, effect.operation]));
+  const open = event.results.filter((r) => owed.get(r.branchId) === r.operation);
   // `delete` lets only the first of two equal answers through.
   const done: DoneOperation[] = open
     .filter((r) => r.outcome === 'done' && owed.delete(r.branchId))
@@ -168,27 +181,19 @@ function finishIfDone(tx: TwoPhase, atMs: number): TwoPhase {
 }
 
 function outstanding(tx: TwoPhase): readonly Effect[] {
-  const operation = owedOperation(tx.phase);
-  if (operation === null) return [];
+  if (tx.phase === 'active') return [];
+  const direction = directionOf(tx.phase);
   return tx.branches
     .filter((branch) => !branch.isFinished)
-    .map(({ branchId, participant, payload }) => ({
-      key: keyOf({ branchId, operation }),
-      branchId,
-      operation,
-      participant,
-      payload,
-    }));
+    .map(({ branchId, kind, participant, payload }) => {
+      const operation = operations[kind][direction];
+      return { key: keyOf({ branchId, operation }), branchId, operation, participant, payload };
+    });
 }
 
 /** Ids of the branches that a register request (null: the begin) brought, in its order. */
 function branchIdsOf(tx: TwoPhase, request: string | null): readonly BranchId[] {
   return tx.branches.filter((branch) => branch.request === request).map((b) => b.branchId);
-}
-
-function owedOperation(phase: Phase): 'confirm' | 'cancel' | null {
-  if (phase === 'committing') return 'confirm';
-  return phase === 'rollingBack' ? 'cancel' : null;
 }
 
 function directionOf(phase: Exclude<Phase, 'active'>): Direction {
