@@ -19,6 +19,10 @@ export const limits = {
   /** Labels of a transaction, for search. */
   labelsMax: 16,
   labelLengthMax: 128,
+  /** Rows that one local transaction of a resource may change: their images are kept in memory. */
+  undoRowsMax: 4_096,
+  /** Key of a row, as undo rows are found by it, in UTF-8. */
+  rowKeyBytesMax: 512,
   /** A deadline further away than this is a mistake: 30 days. */
   timeoutMsMax: 30 * 24 * 3600 * 1000,
   timeoutMsMin: 10,

@@ -39,8 +39,15 @@ export interface WriteStatement {
   readonly functions: readonly FunctionName[];
 }
 
-/** Names of the columns that a rewritten statement carries besides those of the user. */
-export const imageColumns = { before: 'settle_before', after: 'settle_after' } as const;
+/**
+ * Names of the columns that a rewritten statement carries besides those of the user. `inserted`: of
+ * an upsert, whether the row is new.
+ */
+export const imageColumns = {
+  before: 'settle_before',
+  after: 'settle_after',
+  inserted: 'settle_inserted',
+} as const;
 
 /** The statement with images: what runs in place of the user's. */
 export interface Rewritten {

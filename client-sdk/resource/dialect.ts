@@ -1,0 +1,59 @@
+/**
+ * What differs between the databases of resources, in one place each (`postgres/`, …). The rules of
+ * local transactions are in `local-transaction.ts`, those of phase two in `phase-two.ts`.
+ */
+import type { BranchId, Gid } from '../protocol/index.ts';
+import type { Catalog, Session, TableFacts } from './facts.ts';
+import type { Image } from './image.ts';
+import type { SqlAnalyzer } from './statement.ts';
+import type { UndoStore } from './undo-store.ts';
+
+/** A branch, as the barrier's rows know it. */
+export interface BranchKey {
+  readonly gid: Gid;
+  readonly branchId: BranchId;
+}
+
+/** One kind of database. */
+export interface Dialect {
+  readonly analyzer: SqlAnalyzer;
+  readonly catalog: Catalog;
+  readonly undo: UndoStore;
+  readonly statements: DialectStatements;
+  /** An image as a rewritten statement gives it. Throws when it does not fit the table. */
+  image(facts: TableFacts, text: string): Image;
+  readonly barrier: BranchBarrier;
+  /** Whether the database ended a wait for a lock, by its time or to break a deadlock. */
+  isLockTimeout(error: unknown): boolean;
+}
+
+/** Texts without parameters. */
+export interface DialectStatements {
+  /** Begins at READ COMMITTED; a wait for a lock ends with an error after this time. */
+  begin(lockTimeoutMs: number): string;
+  savepoint(name: string): string;
+  rollbackTo(name: string): string;
+  release(name: string): string;
+}
+
+/** What became of phase one of a branch, in its own database. */
+export type PhaseOne = 'committed' | 'blocked';
+
+/** The barrier rows of a branch of kind `at`: `prepare` for phase one, `rollback` for phase two. */
+export interface BranchBarrier {
+  /**
+   * Writes the row of phase one and commits, in one round trip. Throws when the row is taken (a
+   * rollback came first) or the transaction had failed: then nothing is committed. Any other error
+   * leaves the outcome unknown until {@link block} tells.
+   */
+  commitPhaseOne(session: Session, branch: BranchKey): Promise<void>;
+  /** Commits a local transaction that is no branch. Throws when it had failed. */
+  commit(session: Session): Promise<void>;
+  /**
+   * In a local transaction of its own, which it does not end: takes the row of phase one, so that it
+   * can never commit any more. `committed`: too late, it has. Waits for one in flight.
+   */
+  block(session: Session, branch: BranchKey): Promise<PhaseOne>;
+  /** Writes the row of the rollback. False when it is there already: it has been done. */
+  markRolledBack(session: Session, branch: BranchKey): Promise<boolean>;
+}

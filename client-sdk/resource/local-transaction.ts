@@ -1,0 +1,327 @@
+/**
+ * The one local transaction that a resource has in a global transaction of this process, from its
+ * first statement to its end.
+ *
+ * ```
+ *  open ──run*──► open ──insertUndo──► prepared ──commitPhaseOne──► over
+ *    │                └── alone: no holder of others ──commit─────► over
+ *    └── a statement failed ─► failed (rollback to a savepoint heals it) ──rollback─► over
+ * ```
+ * Invariants: every row that it has changed is in its steps, with the image it had before; nothing
+ * is committed after a failure, or with a row of another gid that is not decided to commit.
+ */
+import { SettleError } from '../errors.ts';
+import { type Gid, limits } from '../protocol/index.ts';
+import type { HeldConnection, UserStatement } from './database.ts';
+import type { BranchKey, Dialect } from './dialect.ts';
+import type { FunctionName, Session, TableFacts } from './facts.ts';
+import type { Image, Step } from './image.ts';
+import { unsupported } from './refusal.ts';
+import { rowKey } from './row-key.ts';
+import {
+  type ControlStatement,
+  imageColumns,
+  type Rewritten,
+  type WriteStatement,
+} from './statement.ts';
+import { ownColumns, refuseHazards, stepsOf } from './steps.ts';
+import type { Owner, Turns } from './turns.ts';
+import type { Holder } from './undo-store.ts';
+
+/** What a local transaction is made of. */
+export interface LocalTransactionPorts<Native> {
+  readonly gid: Gid;
+  readonly dialect: Dialect;
+  readonly connection: HeldConnection<Native>;
+  readonly turns: Turns;
+  /**
+   * Resolves when the other gid is decided to commit. Rejects with LOCK_CONFLICT when it rolls back
+   * or is not decided in time.
+   */
+  readonly untilCommitted: (holder: Holder) => Promise<void>;
+}
+
+interface Savepoint {
+  readonly name: string;
+  /** Steps that were there when it was set. */
+  readonly steps: number;
+}
+
+/** Times that the locks of others are looked at before it is given up: each time somebody was faster. */
+const conflictsMax = 16;
+
+/** One local transaction; begun already. */
+export class LocalTransaction<Native> {
+  readonly #ports: LocalTransactionPorts<Native>;
+  readonly #steps: Step[] = [];
+  readonly #savepoints: Savepoint[] = [];
+  /** The statement that failed; nothing may be committed after it. */
+  #failure: { readonly error: unknown } | null = null;
+  #isOver = false;
+
+  constructor(ports: LocalTransactionPorts<Native>) {
+    this.#ports = ports;
+  }
+
+  /** Whether it has changed or locked rows. */
+  get hasSteps(): boolean {
+    return this.#steps.length > 0;
+  }
+
+  /**
+   * Runs the user's statement and answers as his driver does. Throws what the driver throws,
+   * AT_UNSUPPORTED_SQL before anything ran, LOCK_CONFLICT when the database gave up waiting.
+   */
+  run<Result>(owner: Owner, statement: UserStatement<Native, Result>): Promise<Result> {
+    return this.#ports.turns.run(owner, async () => {
+      if (this.#isOver) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
+      const { dialect } = this.#ports;
+      const analysis = await dialect.analyzer.analyze(statement.text);
+      switch (analysis.kind) {
+        case 'control':
+          return await this.#control(owner, analysis, statement);
+        case 'read':
+        case 'session':
+          if (analysis.kind === 'read') await this.#refuseWriters(analysis.functions);
+          return await this.#perform(statement, statement.text);
+        case 'write':
+          return await this.#write(analysis, statement);
+        default:
+          return analysis satisfies never;
+      }
+    });
+  }
+
+  /** Writes the undo rows, and with them takes the global locks. Throws as {@link run} does. */
+  async insertUndo(branch: BranchKey): Promise<void> {
+    const { dialect, connection } = this.#ports;
+    this.#refuseFailed();
+    await this.#untilNoHolder(() => dialect.undo.insert(connection, branch, this.#steps));
+  }
+
+  /** The same look at the locks of others, by one that leaves no undo rows. */
+  async checkLocks(): Promise<void> {
+    const { dialect, connection, gid } = this.#ports;
+    this.#refuseFailed();
+    if (!this.hasSteps) return;
+    await this.#untilNoHolder(() => dialect.undo.holders(connection, gid, this.#steps));
+  }
+
+  /** Commits as this branch. Throws when that is not known to have happened. */
+  async commitPhaseOne(branch: BranchKey): Promise<void> {
+    await this.#end((connection) => this.#ports.dialect.barrier.commitPhaseOne(connection, branch));
+  }
+
+  /** Commits as a plain local transaction. */
+  async commit(): Promise<void> {
+    this.#refuseFailed();
+    await this.#end((connection) => this.#ports.dialect.barrier.commit(connection));
+  }
+
+  /** Never throws: a connection that cannot roll back is thrown away, and the database does it. */
+  async rollback(): Promise<void> {
+    if (this.#isOver) return;
+    await this.#end(async (connection) => void (await connection.query('rollback'))).catch(nothing);
+  }
+
+  async #end(work: (connection: Session) => Promise<void>): Promise<void> {
+    const { connection } = this.#ports;
+    this.#isOver = true;
+    try {
+      await work(connection);
+      connection.release();
+    } catch (error) {
+      await this.#letGo(error);
+      throw error;
+    }
+  }
+
+  async #letGo(error: unknown): Promise<void> {
+    const { connection } = this.#ports;
+    try {
+      await connection.query('rollback');
+      connection.release();
+    } catch {
+      connection.release(error instanceof Error ? error : new Error('rollback failed'));
+    }
+  }
+
+  async #untilNoHolder(look: () => Promise<readonly Holder[]>): Promise<void> {
+    const { dialect, connection, untilCommitted } = this.#ports;
+    for (let round = 0; round < conflictsMax; round += 1) {
+      const holders = await this.#asLockConflict(look());
+      if (holders.length === 0) return;
+      const gids = new Map(holders.map((holder) => [holder.gid, holder]));
+      await Promise.all([...gids.values()].map(untilCommitted));
+      await this.#asLockConflict(dialect.undo.clear(connection, [...gids.keys()]));
+    }
+    throw new SettleError('LOCK_CONFLICT', 'others were faster, again and again');
+  }
+
+  #refuseFailed(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  async #refuseWriters(functions: readonly FunctionName[]): Promise<void> {
+    if (functions.length === 0) return;
+    const { dialect, connection } = this.#ports;
+    const writers = await dialect.catalog.writers(connection, functions);
+    if (writers.length === 0) return;
+    throw unsupported(
+      `the function ${writers.join(', ')} may change rows unseen`,
+      'declare it `stable` if it only reads, or write its statements here instead',
+    );
+  }
+
+  async #control<Result>(
+    owner: Owner,
+    { verb, name }: ControlStatement,
+    statement: UserStatement<Native, Result>,
+  ): Promise<Result> {
+    const { dialect, turns } = this.#ports;
+    const { statements } = dialect;
+    if (owner === null) {
+      throw unsupported(`${verb} on a pool`, 'take a connection from the pool for a transaction');
+    }
+    const own = `settle_${this.#savepoints.length}`;
+    switch (verb) {
+      case 'begin': {
+        const result = await this.#perform(statement, statements.savepoint(own));
+        turns.hold(owner);
+        this.#savepoints.push({ name: own, steps: this.#steps.length });
+        return result;
+      }
+      case 'commit':
+      case 'rollback': {
+        const { name: begun } = this.#outermost(owner, verb);
+        if (verb === 'commit' && this.#failure === null) {
+          const result = await this.#perform(statement, statements.release(begun));
+          this.#leave(owner);
+          return result;
+        }
+        const result = await this.#perform(statement, statements.rollbackTo(begun));
+        this.#heal(begun);
+        this.#leave(owner);
+        // As a database does: the commit of a failed transaction rolls it back.
+        return result;
+      }
+      case 'savepoint': {
+        const given = name ?? own;
+        const result = await this.#perform(statement, statement.text);
+        this.#savepoints.push({ name: given, steps: this.#steps.length });
+        return result;
+      }
+      case 'rollbackTo': {
+        const result = await this.#perform(statement, statement.text);
+        this.#heal(name ?? own);
+        return result;
+      }
+      case 'release':
+        return await this.#perform(statement, statement.text);
+      default:
+        return verb satisfies never;
+    }
+  }
+
+  /** The savepoint that stands for the user's own `begin`. */
+  #outermost(owner: object, verb: string): Savepoint {
+    const first = this.#savepoints[0];
+    if (first === undefined || !this.#ports.turns.isHeldBy(owner)) {
+      throw unsupported(`${verb} without begin`, 'begin on the same connection first');
+    }
+    return first;
+  }
+
+  /** What came after the savepoint never was. */
+  #heal(name: string): void {
+    const at = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name);
+    const savepoint = this.#savepoints[at];
+    if (savepoint === undefined) return;
+    this.#savepoints.length = at + 1;
+    this.#steps.length = savepoint.steps;
+    this.#failure = null;
+  }
+
+  #leave(owner: object): void {
+    this.#savepoints.length = 0;
+    this.#ports.turns.free(owner);
+  }
+
+  async #write<Result>(
+    write: WriteStatement,
+    statement: UserStatement<Native, Result>,
+  ): Promise<Result> {
+    const { dialect, connection } = this.#ports;
+    const facts = await Promise.all(
+      write.tables.map((table) => dialect.catalog.factsOf(connection, table)),
+    );
+    for (const one of facts) refuseHazards(write, one);
+    await this.#refuseWriters(write.functions);
+    const rewritten = await dialect.analyzer.rewrite(statement.text, facts);
+    const there = await this.#imagesBefore(statement, rewritten, facts);
+    const result = await this.#perform(statement, rewritten.text);
+    const { image } = dialect;
+    try {
+      const rows = statement.results.rowsOf(result);
+      this.#add(stepsOf({ write, facts, there, image }, rows));
+    } catch (error) {
+      // It has run: only a rollback is left.
+      this.#failure ??= { error };
+      throw error;
+    }
+    return statement.results.without(result, ownColumns(facts.length), rewritten.givesRows);
+  }
+
+  #add(steps: readonly Step[]): void {
+    if (this.#steps.length + steps.length > limits.undoRowsMax) {
+      const detail = `one local transaction changes at most ${limits.undoRowsMax} rows`;
+      throw new SettleError('LIMIT_EXCEEDED', detail);
+    }
+    this.#steps.push(...steps);
+  }
+
+  /** Rows that an upsert finds, by their keys. */
+  async #imagesBefore<Result>(
+    statement: UserStatement<Native, Result>,
+    { before }: Rewritten,
+    [facts]: readonly TableFacts[],
+  ): Promise<ReadonlyMap<string, Image>> {
+    const there = new Map<string, Image>();
+    if (before === null || facts === undefined) return there;
+    const { connection, dialect } = this.#ports;
+    const values = before.parameters.map((number) => statement.parameters[number - 1]);
+    const { rows } = await this.#failing(connection.query(before.text, values));
+    for (const row of rows) {
+      const image = dialect.image(facts, String(row[imageColumns.before]));
+      there.set(rowKey(facts, image), image);
+    }
+    return there;
+  }
+
+  async #perform<Result>(statement: UserStatement<Native, Result>, text: string): Promise<Result> {
+    const { native } = this.#ports.connection;
+    return this.#failing(statement.perform(native, text, statement.parameters));
+  }
+
+  /** Remembers the error: in PostgreSQL the whole transaction has failed with its statement. */
+  async #failing<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await this.#asLockConflict(work);
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    }
+  }
+
+  async #asLockConflict<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!this.#ports.dialect.isLockTimeout(error)) throw error;
+      const detail = 'the database ended a wait for a row that another transaction holds';
+      throw new SettleError('LOCK_CONFLICT', detail, { gid: this.#ports.gid, cause: error });
+    }
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,142 @@
+/**
+ * The local transactions that end with a scope: those of a global transaction in its initiator, or
+ * of the work that joined one. Invariants: nothing is committed locally before every branch is
+ * registered and every undo row is written; an outcome that is not known is looked up, never guessed.
+ */
+import type { BranchCaller } from '../branch-caller.ts';
+import { SettleError } from '../errors.ts';
+import type { Gid, Participant } from '../protocol/index.ts';
+import type { BranchKey, PhaseOne } from './dialect.ts';
+import type { LocalTransaction } from './local-transaction.ts';
+
+/** A resource, as scopes use it. */
+export interface LocalSource {
+  readonly participant: Participant;
+  /** Opens a local transaction; throws what the driver throws. */
+  begin(gid: Gid): Promise<LocalTransaction<unknown>>;
+  /** Looks up, and settles for good, what became of a commit whose answer was lost. */
+  settlePhaseOne(branch: BranchKey): Promise<PhaseOne>;
+}
+
+interface Entry {
+  readonly source: LocalSource;
+  readonly local: LocalTransaction<unknown>;
+}
+
+/** The local transactions of one scope. */
+export class Locals {
+  readonly #gid: Gid;
+  readonly #branches: BranchCaller;
+  readonly #opened = new Map<LocalSource, Promise<LocalTransaction<unknown>>>();
+  #isOver = false;
+
+  constructor(gid: Gid, branches: BranchCaller) {
+    this.#gid = gid;
+    this.#branches = branches;
+  }
+
+  /** The one of this resource; opened when it is first asked for. */
+  of(source: LocalSource): Promise<LocalTransaction<unknown>> {
+    const known = this.#opened.get(source);
+    if (known !== undefined) return known;
+    if (this.#isOver) return Promise.reject(overError(this.#gid));
+    const opening = source.begin(this.#gid);
+    this.#opened.set(source, opening);
+    // Who asked for it hears of it; who ends the scope must not fail again because of it.
+    opening.catch(() => this.#opened.delete(source));
+    return opening;
+  }
+
+  /**
+   * The work has ended well: makes what was done locally durable, as branches. With `mayBeAlone`,
+   * and when only one resource has changed anything, as a plain local transaction. After a throw
+   * call {@link abandon}; what is durable by then, the global rollback takes back.
+   */
+  async finish(mayBeAlone: boolean): Promise<void> {
+    this.#isOver = true;
+    const entries = await this.#entries();
+    const writers = entries.filter(({ local }) => local.hasSteps);
+    const readers = entries.filter(({ local }) => !local.hasSteps);
+    await all(readers, ({ local }) => local.commit());
+    const [alone] = writers;
+    if (alone === undefined) return;
+    if (mayBeAlone && writers.length === 1) return commitAlone(alone.local, this.#gid);
+    await this.#commitBranches(writers);
+  }
+
+  /** Rolls back what is open. Never throws; safe to repeat. */
+  async abandon(): Promise<void> {
+    this.#isOver = true;
+    const openings = await Promise.allSettled(this.#opened.values());
+    const opened = openings.filter((opening) => opening.status === 'fulfilled');
+    await Promise.all(opened.map(({ value }) => value.rollback()));
+  }
+
+  async #entries(): Promise<readonly Entry[]> {
+    const opened = [...this.#opened].map(async ([source, local]) => ({
+      source,
+      local: await local,
+    }));
+    return Promise.all(opened);
+  }
+
+  /** Two steps, so that a conflict on one of them finds none of them committed. */
+  async #commitBranches(writers: readonly Entry[]): Promise<void> {
+    const branches = new Map<Entry, BranchKey>();
+    await all(writers, (entry) =>
+      this.#branches.call(async (registry) => {
+        const spec = { kind: 'at', participant: entry.source.participant, payload: null } as const;
+        const branch = { gid: this.#gid, branchId: await registry.enlist(spec) };
+        await entry.local.insertUndo(branch);
+        branches.set(entry, branch);
+      }),
+    );
+    await all([...branches], ([{ source, local }, branch]) =>
+      this.#branches.call(() => commitPhaseOne(source, local, branch)),
+    );
+  }
+}
+
+async function commitPhaseOne(
+  source: LocalSource,
+  local: LocalTransaction<unknown>,
+  branch: BranchKey,
+): Promise<void> {
+  try {
+    await local.commitPhaseOne(branch);
+  } catch (error) {
+    if ((await source.settlePhaseOne(branch)) === 'committed') return;
+    throw error;
+  }
+}
+
+/** No branch, no undo rows, nothing for the coordinator to do. */
+async function commitAlone(local: LocalTransaction<unknown>, gid: Gid): Promise<void> {
+  await local.checkLocks();
+  try {
+    await local.commit();
+  } catch (error) {
+    // The database says why it did not commit; without a word of it nobody knows.
+    if (isWordOfDatabase(error)) throw error;
+    const detail = 'the answer to the local commit was lost: look for its rows';
+    throw new SettleError('UNKNOWN', detail, { gid, cause: error });
+  }
+}
+
+/** Drivers give errors of the server an SQLSTATE, errors of the line don't have one. */
+function isWordOfDatabase(error: unknown): boolean {
+  if (error instanceof SettleError) return true;
+  if (!(error instanceof Error)) return false;
+  if ('sqlState' in error) return true;
+  return 'severity' in error && error.severity !== 'FATAL';
+}
+
+/** Waits for all of them, then throws the first error. */
+async function all<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled(items.map(work));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+function overError(gid: Gid): SettleError {
+  return new SettleError('INVALID_REQUEST', 'this transaction is over', { gid });
+}

@@ -1,0 +1,152 @@
+/**
+ * What a resource is asked in phase two. Any live instance of the service that has the resource may
+ * be asked, again and again. Guards: a row that somebody else has changed is never overwritten; a
+ * rollback that comes before its local commit makes that commit fail.
+ */
+import { answerOfError } from '../participant/answer.ts';
+import type { Method } from '../participant/host.ts';
+import type { Call, CallAnswer, Gid } from '../protocol/index.ts';
+import type { HeldConnection, ResourceDatabase } from './database.ts';
+import type { Dialect } from './dialect.ts';
+import type { Restored } from './undo-store.ts';
+
+/** A resource's database and its kind. */
+export interface ResourcePorts<Native> {
+  readonly database: ResourceDatabase<Native>;
+  readonly dialect: Dialect;
+  /** How long a statement may wait for a lock. */
+  readonly lockTimeoutMs: number;
+}
+
+const done: CallAnswer = { outcome: 'done', result: null };
+
+/** The method that the resource offers: operations `commit` and `rollback`. */
+export function resourceMethod<Native>(name: string, ports: ResourcePorts<Native>): Method {
+  const clearing = new Clearing(ports);
+  return {
+    name,
+    operations: ['commit', 'rollback'],
+    async handle(call) {
+      try {
+        if (call.operation === 'commit') {
+          await clearing.clear(call.gid);
+          return done;
+        }
+        return await rollBack(ports, call);
+      } catch (error) {
+        return answerOfError(error);
+      }
+    },
+  };
+}
+
+/** Work in one local transaction of its own; a throw rolls it back. */
+export async function inTransaction<Native, T>(
+  { database, dialect, lockTimeoutMs }: ResourcePorts<Native>,
+  work: (connection: HeldConnection<Native>) => Promise<T>,
+): Promise<T> {
+  const connection = await database.acquire();
+  try {
+    await connection.query(dialect.statements.begin(lockTimeoutMs));
+    const value = await work(connection);
+    await dialect.barrier.commit(connection);
+    connection.release();
+    return value;
+  } catch (error) {
+    await giveBack(connection, error);
+    throw error;
+  }
+}
+
+async function giveBack<Native>(connection: HeldConnection<Native>, error: unknown): Promise<void> {
+  try {
+    await connection.query('rollback');
+    connection.release();
+  } catch {
+    connection.release(error instanceof Error ? error : new Error('rollback failed'));
+  }
+}
+
+async function rollBack<Native>(ports: ResourcePorts<Native>, call: Call): Promise<CallAnswer> {
+  const { dialect } = ports;
+  const branch = { gid: call.gid, branchId: call.branchId };
+  try {
+    await inTransaction(ports, async (connection) => {
+      // Not committed, and now it never will be: there is nothing to take back.
+      if ((await dialect.barrier.block(connection, branch)) === 'blocked') return;
+      if (!(await dialect.barrier.markRolledBack(connection, branch))) return;
+      const restored = await dialect.undo.restore(connection, dialect.catalog, call.gid);
+      if (restored.kind === 'dirty') throw new DirtyRowError(restored);
+    });
+    return done;
+  } catch (error) {
+    if (!(error instanceof DirtyRowError)) throw error;
+    return { outcome: 'refused', error: error.message };
+  }
+}
+
+/** Leaves the local transaction; nothing of it is kept. */
+class DirtyRowError extends Error {
+  override readonly name = 'DirtyRowError';
+
+  constructor({ row }: Extract<Restored, { kind: 'dirty' }>) {
+    const now = row.current === null ? 'is gone' : 'was changed by somebody else';
+    super(`AT_DIRTY_ROW: ${row.table} ${row.key} ${now}`);
+  }
+}
+
+interface Waiting {
+  readonly gid: Gid;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Gids that are decided to commit: those that come while one statement runs share the next. */
+class Clearing<Native> {
+  readonly #ports: ResourcePorts<Native>;
+  #waiting: Waiting[] = [];
+  #isRunning = false;
+
+  constructor(ports: ResourcePorts<Native>) {
+    this.#ports = ports;
+  }
+
+  clear(gid: Gid): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ gid, resolve, reject });
+      if (!this.#isRunning) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    // Calls of the same tick belong together.
+    await null;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, gidsMax);
+      try {
+        await this.#delete(batch.map(({ gid }) => gid));
+        for (const one of batch) one.resolve();
+      } catch (error) {
+        for (const one of batch) one.reject(error);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  /** One statement is a local transaction by itself. */
+  async #delete(gids: readonly Gid[]): Promise<void> {
+    const { database, dialect } = this.#ports;
+    const connection = await database.acquire();
+    try {
+      await dialect.undo.clear(connection, gids);
+      connection.release();
+    } catch (error) {
+      connection.release(error instanceof Error ? error : new Error('the undo rows stand'));
+      throw error;
+    }
+  }
+}
+
+/** In one statement. */
+const gidsMax = 256;

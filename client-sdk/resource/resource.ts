@@ -1,0 +1,107 @@
+/**
+ * A resource: one database whose plain SQL takes part in global transactions. Joins what the user
+ * gave (`databases/`), the dialect, the scope and the coordinator; the rules are elsewhere.
+ */
+import type { Client } from '../client.ts';
+import { SettleError } from '../errors.ts';
+import { type Gid, isName, type Participant, type Phase } from '../protocol/index.ts';
+import type { ResourceDatabase } from './database.ts';
+import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
+import { LocalTransaction } from './local-transaction.ts';
+import type { LocalSource } from './locals.ts';
+import { inTransaction, type ResourcePorts, resourceMethod } from './phase-two.ts';
+import { Turns } from './turns.ts';
+import type { Holder } from './undo-store.ts';
+
+/** How a database takes part. */
+export interface AtOptions {
+  /**
+   * Name of this database, the same in every process that uses it, another for every other one:
+   * 1..120 characters of the grammar of names. Phase two may be asked of any of those processes.
+   */
+  readonly resource: string;
+  /**
+   * How long a statement waits for a row, and the end of a transaction for the decision of another
+   * one that has changed the same rows. Default 5,000 ms. Then LOCK_CONFLICT.
+   */
+  readonly lockTimeoutMs?: number;
+}
+
+const lockTimeoutMsDefault = 5_000;
+
+/** A resource of this process. */
+export class Resource<Native> implements LocalSource {
+  readonly participant: Participant;
+  readonly #client: Client;
+  readonly #ports: ResourcePorts<Native>;
+
+  constructor(client: Client, options: AtOptions, parts: ResourceParts<Native>) {
+    const { resource, lockTimeoutMs = lockTimeoutMsDefault } = options;
+    const method = `at.${resource}`;
+    if (!isName(method)) {
+      throw new SettleError('INVALID_CONFIG', `resource: "${resource}" is not a name`);
+    }
+    if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 1) {
+      throw new SettleError('INVALID_CONFIG', `lockTimeoutMs: ${lockTimeoutMs} is not a time`);
+    }
+    this.#client = client;
+    this.#ports = { ...parts, lockTimeoutMs };
+    this.participant = { service: client.service, method };
+    client.host.offer(resourceMethod(method, this.#ports));
+  }
+
+  async begin(gid: Gid): Promise<LocalTransaction<Native>> {
+    const { database, dialect, lockTimeoutMs } = this.#ports;
+    const connection = await database.acquire();
+    try {
+      await connection.query(dialect.statements.begin(lockTimeoutMs));
+    } catch (error) {
+      connection.release(error instanceof Error ? error : new Error('it did not begin'));
+      throw error;
+    }
+    const turns = new Turns(lockTimeoutMs);
+    const untilCommitted = (holder: Holder): Promise<void> => this.#untilCommitted(gid, holder);
+    return new LocalTransaction({ gid, dialect, connection, turns, untilCommitted });
+  }
+
+  settlePhaseOne(branch: BranchKey): Promise<PhaseOne> {
+    const { barrier } = this.#ports.dialect;
+    return inTransaction(this.#ports, (connection) => barrier.block(connection, branch));
+  }
+
+  /**
+   * The younger of two waits for half as long (gids are ordered by time): so of two that wait for
+   * each other in two databases one gives way, and the other goes on.
+   */
+  async #untilCommitted(gid: Gid, holder: Holder): Promise<void> {
+    const { lockTimeoutMs } = this.#ports;
+    const waitMs = gid > holder.gid ? Math.ceil(lockTimeoutMs / 2) : lockTimeoutMs;
+    const phase = await this.#phaseOf(holder.gid, waitMs);
+    if (phase === 'committing' || phase === 'committed') return;
+    const how =
+      phase === 'active' || phase === null
+        ? `is not decided after ${waitMs} ms`
+        : 'rolls back, and with it what this one has seen';
+    const detail = `${holder.gid}, which has changed ${holder.table} ${holder.key}, ${how}`;
+    throw new SettleError('LOCK_CONFLICT', detail, { gid });
+  }
+
+  /** Null: the coordinator does not know it, which only a log that was lost or swapped explains. */
+  async #phaseOf(gid: Gid, waitMs: number): Promise<Phase | null> {
+    const { channel, requestTimeoutMs } = this.#client;
+    try {
+      const wish = { gid, wait: 'decided', waitMs } as const;
+      const timeoutMs = requestTimeoutMs + waitMs;
+      return (await channel.request('get', wish, { timeoutMs })).phase;
+    } catch (error) {
+      if (error instanceof SettleError && error.code === 'NOT_FOUND') return null;
+      throw error;
+    }
+  }
+}
+
+/** What a resource is made of. */
+export interface ResourceParts<Native> {
+  readonly database: ResourceDatabase<Native>;
+  readonly dialect: Dialect;
+}
