@@ -69,6 +69,17 @@ describe('apply', () => {
     expect(replay(submitted, registered)).toEqual(saga);
   });
 
+  test('the kind of a branch decides what is owed, whichever record brought it', () => {
+    const at = { branchId: 2, kind: 'at', participant, payload: null } as const;
+    const late: LogRecord = { ...registered, branches: [at] };
+    const owes = (direction: 'commit' | 'rollback') => {
+      const tx = replay(begun, late, { ...decided, direction });
+      return tx === null ? null : outstanding(tx).map((effect) => effect.key);
+    };
+    expect(owes('commit')).toEqual(['1:confirm', '2:commit']);
+    expect(owes('rollback')).toEqual(['1:cancel', '2:rollback']);
+  });
+
   test('a run that is done without a result has the result null', () => {
     const saga = replay(submitted, done);
     expect(saga).toMatchObject({ phase: 'committed', steps: [{ state: 'done', result: null }] });

@@ -4,11 +4,11 @@
  */
 import { strict as assert } from 'node:assert';
 import type { Direction } from '../../client-sdk/protocol/index.ts';
-import type { Effect } from '../../server/core/effect.ts';
+import { type Effect, keyOf } from '../../server/core/effect.ts';
 import type { TxEvent } from '../../server/core/event.ts';
 import type { LogRecord } from '../../server/core/record.ts';
 import { type Reply, type Step, step } from '../../server/core/step.ts';
-import type { Transaction } from '../../server/core/transaction.ts';
+import type { Transaction, TwoPhase } from '../../server/core/transaction.ts';
 
 /** What the world outside knows; no crash takes it back. */
 export interface Witness {
@@ -113,11 +113,7 @@ function checkOperations(
   const hasDecision = records.some((record) => record.kind === 'decided');
   const isPhaseTwo = keys.some((key) => !key.endsWith(':run'));
   assert.ok(hasDecision || !isPhaseTwo, 'S3: phase two before its decision');
-  if (tx.mode === 'transaction') {
-    const operations = new Set([...witness.asked].map((key) => key.split(':')[1]));
-    assert.ok(operations.size <= 1, 'S2: confirm and cancel were both asked');
-    return;
-  }
+  if (tx.mode === 'transaction') return checkKinds(witness, tx, records);
   const asked = [...witness.asked];
   if (directionOf(tx) === 'commit') {
     assert.ok(!asked.some(isBackward), 'S2: undone, and committed all the same');
@@ -138,8 +134,21 @@ function checkOperations(
   }
 }
 
+/** S2: each branch is asked, and believed to have done, what its kind does for the decision. */
+function checkKinds(witness: Witness, tx: TwoPhase, records: readonly LogRecord[]): void {
+  const direction = directionOf(tx);
+  const fitting = tx.branches.map(({ branchId, kind }) => {
+    const [forth, back] = kind === 'at' ? ['commit', 'rollback'] : ['confirm', 'cancel'];
+    return `${branchId}:${direction === 'commit' ? forth : back}`;
+  });
+  const done = records.flatMap((record) => (record.kind === 'done' ? record.done : []));
+  for (const key of [...witness.asked, ...done.map(keyOf)]) {
+    assert.ok(fitting.includes(key), `S2: ${key} of a transaction that is to ${direction}`);
+  }
+}
+
 function isBackward(key: string): boolean {
-  return key.endsWith(':cancel') || key.endsWith(':undo');
+  return /:(?:cancel|rollback|undo)$/.test(key);
 }
 
 function directionOf(tx: Transaction): Direction | null {

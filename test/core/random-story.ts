@@ -144,7 +144,7 @@ function randomResults(dice: Dice, world: World): readonly OperationResult[] {
     const effect = effects[dice.below(effects.length)];
     const isFoolish = effect === undefined || dice.chance(0.1);
     const branchId = isFoolish ? dice.below(8) : effect.branchId;
-    const operations = ['confirm', 'cancel', 'run', 'undo'] as const;
+    const operations = ['confirm', 'cancel', 'commit', 'rollback', 'run', 'undo'] as const;
     const operation = isFoolish ? dice.oneOf(operations) : effect.operation;
     return { branchId, operation, ...randomOutcome(dice) };
   });
@@ -164,8 +164,13 @@ function randomBegin(dice: Dice): EventBody {
 }
 
 function randomBranches(dice: Dice): readonly BranchSpec[] {
-  const spec: BranchSpec = { participant: { service: 'bank', method: 'debit' }, payload: 5 };
-  return Array.from({ length: dice.below(4) }, () => spec);
+  const participant = { service: 'bank', method: 'debit' };
+  const specs: readonly [BranchSpec, ...BranchSpec[]] = [
+    { participant, payload: 5 },
+    { kind: 'tcc', participant, payload: 5 },
+    { kind: 'at', participant },
+  ];
+  return Array.from({ length: dice.below(4) }, () => dice.oneOf(specs));
 }
 
 /** Any graph of 1..7 steps; with a pivot, each other step is put before or after it. */

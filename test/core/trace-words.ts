@@ -98,12 +98,16 @@ function beginning(words: readonly string[]) {
   return { gid: 'g', name, content, labels: {}, timeoutMs };
 }
 
-/** `debit@bank`, `pay@http://…`, with a payload `debit@bank{"cents":5}`, many `debit@bank*256`. */
+/**
+ * `debit@bank`, `pay@http://…`, with a payload `debit@bank{"cents":5}`, many `debit@bank*256`. What
+ * begins with `at.` as the methods of resources do (`at.orders@shop`) is of kind at.
+ */
 function branches(word: string): readonly BranchSpec[] {
   const match = /^(?<target>[^{]*?)(?<payload>\{.*\})?(?:\*(?<count>\d+))?$/.exec(word)?.groups;
   const target = match?.['target'] ?? '';
   const payload = match?.['payload'];
   const spec: BranchSpec = {
+    ...(target.startsWith('at.') ? { kind: 'at' } : {}),
     participant: participantOf(target),
     ...(payload === undefined ? {} : { payload: parseJson(payload) }),
   };
