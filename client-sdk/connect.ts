@@ -14,6 +14,7 @@ import type { Database } from './participant/databases/detect.ts';
 import { createHost } from './participant/host.ts';
 import type { TccDefinition } from './participant/method.ts';
 import { isName, limits } from './protocol/index.ts';
+import { defineResource } from './resource/at.ts';
 import { runSaga } from './run.ts';
 import { type AnySagaOptions, defineSaga, defineStep } from './saga.ts';
 import type { Settle } from './settle.ts';
@@ -110,6 +111,7 @@ function settleOf(client: Client, { instance, channel, welcomeMsMax }: Connected
       definition: TccDefinition<Db, Input, Result>,
     ) => defineTcc<Db, Sent, Input, Result>(client, name, definition),
     remote: (participant) => defineRemote(client, participant),
+    at: (db, options) => defineResource(client, db, options),
     transaction: (options, callback) => runTransaction(client, options, callback),
     join: (from, work) => joinTransaction(client, from, work),
     saga: <Sent, Input, Db extends Database | undefined>(

@@ -11,6 +11,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { BranchCaller } from './branch-caller.ts';
 import { SettleError } from './errors.ts';
 import { type BranchId, contextHeaders, type Gid, isGid, type Phase } from './protocol/index.ts';
+import type { Locals } from './resource/locals.ts';
 
 /** Headers that carry the context to another service, lower case. */
 export type ContextHeaders = Readonly<Record<string, string>>;
@@ -53,6 +54,8 @@ export interface TransactionContext {
 export interface Scope {
   readonly context: TransactionContext;
   readonly branches: BranchCaller;
+  /** Local transactions of resources, which end with it. */
+  readonly locals: Locals;
   /** Of a try that runs in its caller's process: told what the handler threw. */
   failed?(error: unknown): void;
 }
@@ -83,13 +86,19 @@ export function runInScope<T>(scope: Scope | undefined, work: () => T): T {
  */
 export class BranchScope implements Scope {
   readonly branches: BranchCaller;
+  readonly #whole: Scope;
   readonly context: TransactionContext;
   /** What the handler threw; the answer to its call only keeps a text of it. */
   thrown: unknown;
 
   constructor(scope: Scope, branchId: BranchId) {
     this.branches = scope.branches;
+    this.#whole = scope;
     this.context = new BranchContext(scope.context, branchId);
+  }
+
+  get locals(): Locals {
+    return this.#whole.locals;
   }
 
   failed(error: unknown): void {

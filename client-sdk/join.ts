@@ -14,6 +14,7 @@ import {
 } from './context.ts';
 import { SettleError } from './errors.ts';
 import { type BranchId, contextHeaders, type Gid, type Phase } from './protocol/index.ts';
+import { Locals } from './resource/locals.ts';
 
 /**
  * Runs the work inside the global transaction of these headers: branches that it calls are
@@ -34,12 +35,16 @@ export async function joinTransaction<T>(
 
 /** Runs the work in a scope of its own and waits for the calls that it started. */
 export async function runJoined<T>(scope: Scope, work: () => T | Promise<T>): Promise<T> {
-  const { branches } = scope;
+  const { branches, locals } = scope;
   try {
     const value = await runInScope(scope, work);
     await branches.settled();
     if (branches.doomed !== null) throw branches.doomed.error;
+    await locals.finish(false);
     return value;
+  } catch (error) {
+    await locals.abandon();
+    throw error;
   } finally {
     branches.end(workIsOver);
   }
@@ -55,7 +60,7 @@ export function joinedScope(client: Client, gid: Gid, branchId: BranchId | null)
       context.phase = answer.phase;
     },
   });
-  return { branches, context };
+  return { branches, context, locals: new Locals(gid, branches) };
 }
 
 /** As for the other contexts: what few ask for is made when they do, and can be taken out of it. */

@@ -16,6 +16,7 @@ import {
   type Phase,
   type TransactionAnswer,
 } from './protocol/index.ts';
+import { Locals } from './resource/locals.ts';
 
 /** The options of a transaction, checked and complete. */
 export interface Plan {
@@ -49,6 +50,7 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   /** When the begin was answered, on the clock of `performance.now()`. */
   #begunAtMs: number | null = null;
   #deadline: NodeJS.Timeout | undefined;
+  #locals: Locals | null = null;
   #isOver = false;
   readonly #aborted: (() => void) | null = null;
 
@@ -83,6 +85,22 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
       else this.#watchDeadline();
     }
     return this.#controller.signal;
+  }
+
+  /** Most transactions have none: made when the first resource asks. */
+  get locals(): Locals {
+    this.#locals ??= new Locals(this.gid, this.branches);
+    return this.#locals;
+  }
+
+  /** Commits what resources have done, as branches, or alone when the coordinator knows of nothing. */
+  async finishLocals(): Promise<void> {
+    await this.#locals?.finish(this.branches.knowledge === 'none');
+  }
+
+  /** Takes back what resources have not committed. Never throws. */
+  async abandonLocals(): Promise<void> {
+    await this.#locals?.abandon();
   }
 
   /** No more branches, no more timers. Later calls of branches reject with what `why` makes. */

@@ -11,6 +11,8 @@ import type {
   TransactionAnswer,
   TransactionView,
 } from './protocol/index.ts';
+import type { AtDatabase } from './resource/at.ts';
+import type { AtOptions } from './resource/resource.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
 import type {
   CheckedSagaOptions,
@@ -57,6 +59,12 @@ export interface Settle extends AsyncDisposable {
 
   /** A TCC method that lives elsewhere; the types are a promise about it. */
   remote<Input = Json, Result = Json>(participant: Participant): BranchCall<Input, Result>;
+
+  /**
+   * Makes a database a resource whose plain SQL takes part in global transactions and is undone by
+   * itself when they roll back; see docs/guides/at.md and `defineResource` for its errors.
+   */
+  at<Db extends AtDatabase>(db: Db, options: AtOptions): Db;
 
   /** Runs the callback in a global transaction; see `runTransaction` for its errors. */
   transaction<T>(

@@ -74,6 +74,7 @@ export async function runTransaction<T>(
     plan.signal?.throwIfAborted();
   } catch (error) {
     global.abort(error);
+    await global.abandonLocals();
     await rollBack(client, global, error, plan.signal?.aborted === true);
     throw error;
   }
@@ -103,6 +104,7 @@ async function runBranches<T>(
   const value = await runInScope(global, () => callback(global.context));
   await global.branches.settled();
   if (global.branches.doomed !== null) throw global.branches.doomed.error;
+  await global.finishLocals();
   return value;
 }
 

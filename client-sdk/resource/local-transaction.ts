@@ -92,6 +92,23 @@ export class LocalTransaction<Native> {
     });
   }
 
+  /** As the driver gives it, for what is no statement. */
+  get native(): Native {
+    return this.#ports.connection.native;
+  }
+
+  /** This owner is gone. What it has begun and not ended is taken back. */
+  leave(owner: object): void {
+    const { turns, connection, dialect } = this.#ports;
+    const [begun] = this.#savepoints;
+    if (!turns.isHeldBy(owner) || begun === undefined) return;
+    const takenBack = turns.run(owner, async () => {
+      this.#heal(begun.name);
+      await this.#failing(connection.query(dialect.statements.rollbackTo(begun.name)));
+    });
+    takenBack.catch(nothing).finally(() => this.#free(owner));
+  }
+
   /** Writes the undo rows, and with them takes the global locks. Throws as {@link run} does. */
   async insertUndo(branch: BranchKey): Promise<void> {
     const { dialect, connection } = this.#ports;
@@ -194,16 +211,15 @@ export class LocalTransaction<Native> {
       case 'commit':
       case 'rollback': {
         const { name: begun } = this.#outermost(owner, verb);
-        if (verb === 'commit' && this.#failure === null) {
-          const result = await this.#perform(statement, statements.release(begun));
-          this.#leave(owner);
-          return result;
-        }
-        const result = await this.#perform(statement, statements.rollbackTo(begun));
-        this.#heal(begun);
-        this.#leave(owner);
-        // As a database does: the commit of a failed transaction rolls it back.
-        return result;
+        const failure = verb === 'commit' ? this.#failure : null;
+        const isKept = verb === 'commit' && failure === null;
+        const text = isKept ? statements.release(begun) : statements.rollbackTo(begun);
+        const result = await this.#perform(statement, text);
+        if (!isKept) this.#heal(begun);
+        this.#free(owner);
+        if (failure === null) return result;
+        const why = 'a statement had failed, so this rolled back instead of committing';
+        throw new Error(why, { cause: failure.error });
       }
       case 'savepoint': {
         const given = name ?? own;
@@ -242,7 +258,7 @@ export class LocalTransaction<Native> {
     this.#failure = null;
   }
 
-  #leave(owner: object): void {
+  #free(owner: object): void {
     this.#savepoints.length = 0;
     this.#ports.turns.free(owner);
   }

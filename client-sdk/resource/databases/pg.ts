@@ -1,0 +1,200 @@
+/**
+ * A `pg` Pool as a resource: the pool that its user gets instead, and the connections that the
+ * resource holds. Outside of a global transaction every call goes to the original, untouched. Inside,
+ * all statements of a scope run on the one connection of its local transaction, whichever way they
+ * are sent. The driver is an optional peer: the interfaces below name what is used.
+ */
+
+import type { HeldConnection, ResourceDatabase, ResultShape, UserStatement } from '../database.ts';
+import type { LocalTransaction } from '../local-transaction.ts';
+import { unsupported } from '../refusal.ts';
+import type { Owner } from '../turns.ts';
+
+/** What is used of `pg.Pool`, version 8 or newer. */
+export interface PgResourcePool {
+  connect(): Promise<PgNative>;
+}
+
+/** What is used of `pg.PoolClient`. */
+export interface PgNative {
+  query(config: object): Promise<PgRows>;
+  release(broken?: Error | boolean): void;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** What is used of `pg.QueryResult`; rows are lists when the query says so. */
+export interface PgRows {
+  rowCount: number | null;
+  rows: unknown[];
+  fields: { readonly name: string }[];
+}
+
+/** The local transaction of the scope that runs; undefined outside of any. */
+export type CurrentLocal = () => Promise<LocalTransaction<unknown>> | undefined;
+
+/** Connections of a pool. */
+export function pgResourceDatabase(pool: PgResourcePool): ResourceDatabase<PgNative> {
+  return { acquire: async () => held(await pool.connect()) };
+}
+
+function held(native: PgNative): HeldConnection<PgNative> {
+  let broken: Error | undefined;
+  let isReleased = false;
+  // A client that loses its connection between two queries emits an error; the pool does not listen
+  // while the client is lent, and without a listener the process would die.
+  const onError = (error: Error): void => {
+    broken ??= error;
+  };
+  native.on('error', onError);
+  return {
+    native,
+    async query(text, parameters) {
+      const values = parameters === undefined ? {} : { values: parameters };
+      const { rows, rowCount } = lastOf(await native.query({ text, ...values }));
+      // Parse boundary: without `rowMode` the driver gives objects.
+      return { rows: rows as Readonly<Record<string, unknown>>[], count: rowCount ?? 0 };
+    },
+    release(error) {
+      if (isReleased) return;
+      isReleased = true;
+      native.removeListener('error', onError);
+      native.release(error ?? broken);
+    },
+  };
+}
+
+/** Of a text of several statements the driver gives a list. */
+function lastOf(result: PgRows | readonly PgRows[]): PgRows {
+  if (!('length' in result)) return result;
+  const last = result.at(-1);
+  if (last === undefined) throw new Error('the database answered nothing');
+  return last;
+}
+
+/** The pool that the user gets: same type, same behaviour, but for `query` and `connect`. */
+export function pgFront<Pool extends object>(pool: Pool, current: CurrentLocal): Pool {
+  const query = (...given: unknown[]): unknown => {
+    const local = current();
+    if (local === undefined) return callOn(pool, 'query', given);
+    return runCall(local, null, given);
+  };
+  const connect = (...given: unknown[]): unknown => {
+    const local = current();
+    if (local === undefined) return callOn(pool, 'connect', given);
+    const [callback] = given;
+    const client = local.then((opened) => clientFront(opened));
+    if (typeof callback !== 'function') return client;
+    client.then(
+      (one) => callback(null, one, one.release),
+      (error: unknown) => callback(error, undefined, () => undefined),
+    );
+    return undefined;
+  };
+  return new Proxy(pool, {
+    get(target, name) {
+      if (name === 'query') return query;
+      if (name === 'connect') return connect;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+function callOn(pool: object, name: 'query' | 'connect', given: readonly unknown[]): unknown {
+  const method: unknown = Reflect.get(pool, name);
+  if (typeof method !== 'function') throw new TypeError(`the pool has no ${name}`);
+  return Reflect.apply(method, pool, given);
+}
+
+/** A client that shares the local transaction; its `begin … commit` is a savepoint there. */
+function clientFront(local: LocalTransaction<unknown>): { release(): void } {
+  const native = local.native as object;
+  const owner = {};
+  const query = (...given: unknown[]): unknown => runCall(Promise.resolve(local), owner, given);
+  const release = (): void => local.leave(owner);
+  return new Proxy(native as { release(): void }, {
+    get(target, name) {
+      if (name === 'query') return query;
+      if (name === 'release') return release;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** `query(text, values?, callback?)` and `query(config, values?, callback?)`, as the driver has them. */
+function runCall(
+  local: Promise<LocalTransaction<unknown>>,
+  owner: Owner,
+  given: readonly unknown[],
+): unknown {
+  const callback = given.find((argument) => typeof argument === 'function');
+  const values = given.find((argument) => Array.isArray(argument));
+  const answer = local.then((opened) => opened.run(owner, statementOf(given[0], values)));
+  if (typeof callback !== 'function') return answer;
+  answer.then(
+    (result) => callback(null, result),
+    (error: unknown) => callback(error),
+  );
+  return undefined;
+}
+
+function statementOf(what: unknown, values: unknown): UserStatement<unknown, PgRows> {
+  const config = typeof what === 'string' ? { text: what } : what;
+  if (typeof config !== 'object' || config === null || !('text' in config)) {
+    throw unsupported('a call without a text of SQL', 'call query(text, values)');
+  }
+  if ('submit' in config && typeof config.submit === 'function') {
+    throw unsupported('a cursor or stream', 'read the rows with a plain query');
+  }
+  const { text } = config;
+  const own = 'values' in config && Array.isArray(config.values) ? config.values : [];
+  const parameters: readonly unknown[] = Array.isArray(values) ? values : own;
+  return {
+    text: String(text),
+    parameters,
+    async perform(connection, sql, bound) {
+      // Parse boundary: what pgResourceDatabase has acquired.
+      const native = connection as PgNative;
+      const named = 'name' in config && sql !== text ? { name: `settle ${config.name}` } : {};
+      return lastOf(await native.query({ ...config, ...named, text: sql, values: bound }));
+    },
+    results: 'rowMode' in config && config.rowMode === 'array' ? listResults : objectResults,
+  };
+}
+
+const objectResults: ResultShape<PgRows> = {
+  // Parse boundary: without `rowMode` the driver gives objects.
+  rowsOf: ({ rows }) => rows as Readonly<Record<string, unknown>>[],
+  without(result, columns, keepsRows) {
+    if (!keepsRows) return emptied(result);
+    result.fields = result.fields.filter(({ name }) => !columns.includes(name));
+    for (const row of result.rows) {
+      if (typeof row !== 'object' || row === null) continue;
+      for (const column of columns) Reflect.deleteProperty(row, column);
+    }
+    return result;
+  },
+};
+
+/** With `rowMode: 'array'`. The columns of ours are the last ones. */
+const listResults: ResultShape<PgRows> = {
+  rowsOf: ({ rows, fields }) =>
+    rows.map((row) =>
+      Object.fromEntries(fields.map(({ name }, i) => [name, Array.isArray(row) ? row[i] : null])),
+    ),
+  without(result, columns, keepsRows) {
+    if (!keepsRows) return emptied(result);
+    const kept = result.fields.filter(({ name }) => !columns.includes(name));
+    result.fields = kept;
+    result.rows = result.rows.map((row) => (Array.isArray(row) ? row.slice(0, kept.length) : row));
+    return result;
+  },
+};
+
+function emptied(result: PgRows): PgRows {
+  result.rows = [];
+  result.fields = [];
+  return result;
+}
