@@ -265,8 +265,19 @@ describe('sentences for people', () => {
       { participant: { url: 'http://a/b?c' } },
       'branches[1].participant.url: must be an http or https address without user, query or fragment',
     ],
+    [
+      'a payload that nobody would get',
+      { kind: 'at', participant, payload: { cents: 5 } },
+      'branches[1].payload: must be null or left out for kind at',
+    ],
   ])('%s', (_what, branch, detail) => {
     expect(at(branch)).toEqual({ code: 'INVALID_REQUEST', detail });
+  });
+
+  test('kinds mix', () => {
+    expect(at({ kind: 'at', participant })).toBeNull();
+    expect(at({ kind: 'at', participant, payload: null })).toBeNull();
+    expect(at({ kind: 'tcc', participant, payload: 5 })).toBeNull();
   });
 
   test('types are not coerced and fields are not removed', () => {
