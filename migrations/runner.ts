@@ -8,7 +8,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { Failure } from '../server/runtime/failure.ts';
 import type { Dialect, Executor } from './executor.ts';
 
-/** Which tables: those of the coordinator's log, or the barrier in a participant's database. */
+/** Which tables: those of the coordinator's log, or barrier and undo rows in a participant's database. */
 export type SetName = 'coordinator' | 'participant';
 
 /** One file. `isBreaking`: a server that doesn't know it must not run on it. */

@@ -8,3 +8,4 @@ export { createBarrierTable } from './create-barrier-table.ts';
 export { type Dialect, kyselyBarrier } from './databases/kysely.ts';
 export type { Method } from './host.ts';
 export { stepMethod, tccMethod } from './method.ts';
+export { undoSchema } from './undo-schema.ts';

@@ -1,5 +1,5 @@
 /**
- * `settle migrate`: brings the schema of a log, or of the barrier in a participant's database, up to
+ * `settle migrate`: brings the schema of a log, or of a participant's database, up to
  * date, or prints the SQL for people who run it themselves.
  */
 import { type Command, Option } from 'commander';
@@ -20,7 +20,7 @@ export function registerMigrate(program: Command, terminal: () => Terminal): voi
     .command('migrate')
     .summary('bring a schema up to date')
     .description(
-      'Bring the schema of a log, or of the barrier in a database of a participant, up to date. ' +
+      'Bring the schema of a log, or of a database in which business methods run, up to date. ' +
         'Safe to repeat, and safe when several run at once.',
     )
     .addOption(new Option('--log <url>', 'the log of coordinators').env('SETTLE_LOG'))

@@ -185,9 +185,9 @@ describe('settle migrate', () => {
     expect(second).toMatchObject({ code: 0, stdout: '', stderr: 'sqlite:a.db is up to date.' });
   });
 
-  test("makes a participant's barrier, and prints SQL without connecting", async () => {
+  test("makes a participant's tables, and prints SQL without connecting", async () => {
     const barrier = await run('migrate', '--participant', 'sqlite:b.db');
-    expect(barrier).toMatchObject({ code: 0, stdout: 'applied 0001_barrier' });
+    expect(barrier).toMatchObject({ code: 0, stdout: 'applied 0001_barrier\napplied 0002_undo' });
     const printed = await run('migrate', '--participant', 'mysql://nobody@192.0.2.1/x', '--print');
     expect(printed.code).toBe(0);
     expect(printed.stdout).toMatch(/create table.*settle_barrier/is);

@@ -9,6 +9,7 @@ import { barrierSchema } from '../../client-sdk/participant/barrier-schema.ts';
 import { barrierOf, type TrxOf } from '../../client-sdk/participant/databases/detect.ts';
 import { createHost } from '../../client-sdk/participant/host.ts';
 import { stepMethod, tccMethod } from '../../client-sdk/participant/method.ts';
+import { undoSchema } from '../../client-sdk/participant/undo-schema.ts';
 import type { CallAnswer, Operation } from '../../client-sdk/protocol/index.ts';
 
 function methodThat(behave: () => unknown) {
@@ -281,6 +282,16 @@ describe('databases', () => {
       const text = await readFile(new URL('0001_barrier.sql', folder), 'utf8');
       const statement = text.replaceAll(/^--.*\n/gm, '').trim();
       expect(`${barrierSchema(dialect)};`).toBe(statement);
+    },
+  );
+
+  it.each(['postgres', 'mysql', 'sqlite'] as const)(
+    'has the text of the migration for undo rows: %s',
+    async (dialect) => {
+      const folder = new URL(`../../migrations/participant/${dialect}/`, import.meta.url);
+      const text = await readFile(new URL('0002_undo.sql', folder), 'utf8');
+      const statements = undoSchema(dialect).map((statement) => `${statement};\n`);
+      expect(statements.join('')).toBe(text.replaceAll(/^--.*\n/gm, ''));
     },
   );
 });

@@ -1,0 +1,2 @@
+-- breaking: no
+-- Undo rows are kept on PostgreSQL only so far. The number is taken, so that the sets stay equal.

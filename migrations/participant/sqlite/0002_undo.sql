@@ -1,0 +1,2 @@
+-- breaking: no
+-- No undo rows here: kind `at` is not offered on SQLite. The number is taken, so that the sets stay equal.
