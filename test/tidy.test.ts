@@ -28,6 +28,10 @@ const product = sources.filter((source) => !isTest(source.path));
 const mayImport: readonly (readonly [string, readonly string[]])[] = [
   ['client-sdk/protocol/', ['client-sdk/protocol/']],
   ['client-sdk/', ['client-sdk/', 'node:', 'ws', 'kysely', 'fastify', 'undici']],
+  [
+    'client-sdk/resource/postgres/',
+    ['client-sdk/', 'node:', 'libpg-query', 'pgsql-deparser', '@pgsql/types'],
+  ],
   ['server/core/', ['server/core/', 'client-sdk/protocol/']],
   [
     'server/engine/',

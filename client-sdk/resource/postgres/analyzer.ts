@@ -1,0 +1,105 @@
+/**
+ * The SQL dialect of PostgreSQL: analysis and rewriting by text, each remembered. Nothing here
+ * touches a database.
+ */
+import type { Node } from '@pgsql/types';
+import type { TableFacts } from '../facts.ts';
+import { unsupported } from '../refusal.ts';
+import type { Analysis, Rewritten, SqlAnalyzer } from '../statement.ts';
+import { createTextCache } from '../text-cache.ts';
+import { analysisOf } from './analysis.ts';
+import { lockWithImages } from './lock.ts';
+import { createParser, type Parser, type ParserLoader } from './parser.ts';
+import { deleteWithImages, insertWithImages, updateWithImages } from './rewrite.ts';
+import { upsertWithImages } from './upsert.ts';
+
+interface Known {
+  readonly facts: readonly TableFacts[];
+  readonly rewritten: Rewritten;
+}
+
+/**
+ * An analyzer with caches of its own. Its functions throw AT_UNSUPPORTED_SQL, and INVALID_CONFIG
+ * when `libpg-query` or `pgsql-deparser` is not installed.
+ */
+export function createPostgresAnalyzer(load?: ParserLoader): SqlAnalyzer {
+  const parser = createParser(load);
+  const analyses = createTextCache<Analysis>();
+  const rewritings = createTextCache<Known>();
+  const analyze = async (text: string) => {
+    const known = analyses.get(text);
+    if (known !== undefined) return known;
+    const analysis = analysisOf(await parser.parse(text));
+    analyses.set(text, analysis);
+    return analysis;
+  };
+  return {
+    analyze,
+    async rewrite(text, facts) {
+      const known = rewritings.get(text);
+      if (known !== undefined && sameFacts(known.facts, facts)) return known.rewritten;
+      // What analysis refuses is never rewritten, whoever asks.
+      await analyze(text);
+      const [statement] = await parser.parse(text);
+      const rewritten = await rewrite(parser, statement, facts);
+      const size = rewritten.text.length + (rewritten.before?.text.length ?? 0);
+      rewritings.set(text, { facts, rewritten }, size);
+      return rewritten;
+    },
+  };
+}
+
+async function rewrite(
+  parser: Parser,
+  statement: Node | undefined,
+  facts: readonly TableFacts[],
+): Promise<Rewritten> {
+  for (const table of facts) refuseTable(table);
+  const [first] = facts;
+  if (statement === undefined || first === undefined) throw noImages();
+  if ('SelectStmt' in statement) {
+    const text = await parser.write(lockWithImages(statement.SelectStmt));
+    return { text, before: null, givesRows: true };
+  }
+  if ('UpdateStmt' in statement) {
+    const { UpdateStmt: update } = statement;
+    const text = await parser.write(updateWithImages(update, first));
+    return { text, before: null, givesRows: update.returningClause !== undefined };
+  }
+  if ('DeleteStmt' in statement) {
+    const text = await parser.write(deleteWithImages(statement.DeleteStmt));
+    const givesRows = statement.DeleteStmt.returningClause !== undefined;
+    return { text, before: null, givesRows };
+  }
+  if (!('InsertStmt' in statement)) throw noImages();
+  const { InsertStmt: insert } = statement;
+  const givesRows = insert.returningClause !== undefined;
+  if (insert.onConflictClause?.action === 'ONCONFLICT_UPDATE') {
+    return { ...(await upsertWithImages(parser, insert, first)), givesRows };
+  }
+  return { text: await parser.write(insertWithImages(insert)), before: null, givesRows };
+}
+
+function refuseTable({ id, key, columns }: TableFacts): void {
+  if (key.length === 0) throw unsupported(`${id} has no primary key`, 'give it one');
+  const own = columns.find(({ name }) => name.startsWith('settle_'));
+  if (own === undefined) return;
+  throw unsupported(`the column ${own.name} of ${id}`, 'give it a name without settle_ in front');
+}
+
+function noImages() {
+  return unsupported('a statement without rows to undo', 'send an insert, update or delete');
+}
+
+/** Whether a text rewritten with the one is the text for the other. */
+function sameFacts(one: readonly TableFacts[], other: readonly TableFacts[]): boolean {
+  if (one.length !== other.length) return false;
+  return one.every((table, index) => {
+    const now = other[index];
+    return now === table || (now !== undefined && shapeOf(table) === shapeOf(now));
+  });
+}
+
+function shapeOf({ id, key, columns }: TableFacts): string {
+  return JSON.stringify([id, key, columns]);
+}

@@ -1,0 +1,102 @@
+/** Pieces of syntax trees, spelled as the parser itself spells them. */
+import type { Node, RangeVar, ReturningClause } from '@pgsql/types';
+
+/** The function of our migration that writes a row down under settings of its own. */
+const imageFunction = 'settle_image';
+
+/** How a statement's expressions name a table: by its alias, or by its name. */
+export function referenceOf(table: RangeVar): string {
+  return table.alias?.aliasname ?? table.relname ?? '';
+}
+
+/** `settle_image(reference.*)`: with the star it is the row, even if a column has the same name. */
+export function imageOf(reference: string): Node {
+  return {
+    FuncCall: {
+      funcname: [identifier(imageFunction)],
+      args: [allColumns(reference)],
+      funcformat: 'COERCE_EXPLICIT_CALL',
+    },
+  };
+}
+
+/** `table.column`. */
+export function column(...names: readonly string[]): Node {
+  return { ColumnRef: { fields: names.map(identifier) } };
+}
+
+/** `table.*`. */
+export function allColumns(reference: string): Node {
+  return { ColumnRef: { fields: [identifier(reference), { A_Star: {} }] } };
+}
+
+/** `value as name`, in a list of columns. */
+export function columnAs(name: string, value: Node): Node {
+  return { ResTarget: { name, val: value } };
+}
+
+/** `null::text`. */
+export function nullText(): Node {
+  const typeName = { names: [identifier('text')], typemod: -1 };
+  return { TypeCast: { arg: { A_Const: { isnull: true } }, typeName } };
+}
+
+/** `one = other`. */
+export function equal(one: Node, other: Node): Node {
+  return { A_Expr: { kind: 'AEXPR_OP', name: [identifier('=')], lexpr: one, rexpr: other } };
+}
+
+/** One list of `and`, as the parser flattens it. */
+export function allOf(first: Node | undefined, more: readonly Node[]): Node {
+  const isList = first !== undefined && 'BoolExpr' in first && first.BoolExpr.boolop === 'AND_EXPR';
+  const start = isList ? (first.BoolExpr.args ?? []) : first === undefined ? [] : [first];
+  const args = [...start, ...more];
+  const [only] = args;
+  if (args.length === 1 && only !== undefined) return only;
+  return { BoolExpr: { boolop: 'AND_EXPR', args } };
+}
+
+/** A table in `from`, by its name alone. */
+export function tableNode(name: string): Node {
+  return { RangeVar: { relname: name, inh: true, relpersistence: 'p' } };
+}
+
+/** `(values …) as alias (columns)`, in `from`. */
+export function valuesNode(
+  alias: string,
+  columns: readonly string[],
+  rows: readonly (readonly Node[])[],
+): Node {
+  const valuesLists = rows.map((row): Node => ({ List: { items: [...row] } }));
+  return {
+    RangeSubselect: {
+      subquery: {
+        SelectStmt: { valuesLists, limitOption: 'LIMIT_OPTION_DEFAULT', op: 'SETOP_NONE' },
+      },
+      alias: { aliasname: alias, colnames: columns.map(identifier) },
+    },
+  };
+}
+
+/** The rows of a table that may be updated, without their locks on keys: as an update locks them. */
+export function lockedForUpdate(reference: string): Node {
+  return {
+    LockingClause: {
+      lockedRels: [tableNode(reference)],
+      strength: 'LCS_FORNOKEYUPDATE',
+      waitPolicy: 'LockWaitBlock',
+    },
+  };
+}
+
+/** The user's `returning`, and ours behind it. */
+export function returningAlso(
+  clause: ReturningClause | undefined,
+  columns: readonly Node[],
+): ReturningClause {
+  return { ...clause, exprs: [...(clause?.exprs ?? []), ...columns] };
+}
+
+function identifier(name: string): Node {
+  return { String: { sval: name } };
+}

@@ -1,0 +1,88 @@
+/**
+ * PostgreSQL's own parser, and the way back from its tree to a text. Both are optional peers, loaded
+ * with the first statement. Guards: a text that was written from a tree says exactly what the tree
+ * says, because it is parsed again and compared; what the writer gets wrong is refused.
+ */
+import type { Node, ParseResult } from '@pgsql/types';
+import { SettleError } from '../../errors.ts';
+import { unsupported } from '../refusal.ts';
+import { sameTree } from './tree.ts';
+
+/** What is used of `libpg-query` and `pgsql-deparser`. */
+export interface ParserModules {
+  readonly parse: (text: string) => Promise<ParseResult>;
+  readonly deparse: (node: Node) => string;
+}
+
+/** Loads the two packages. */
+export type ParserLoader = () => Promise<ParserModules>;
+
+/** From text to tree and back. */
+export interface Parser {
+  /** Its statements. Throws AT_UNSUPPORTED_SQL for what is no SQL, INVALID_CONFIG without packages. */
+  parse(text: string): Promise<readonly Node[]>;
+  /** Throws AT_UNSUPPORTED_SQL when the tree cannot be written down exactly. */
+  write(tree: Node): Promise<string>;
+}
+
+/** Loads with the first statement; when that fails, the next statement tries again. */
+export function createParser(load: ParserLoader = loadPackages): Parser {
+  let loading: Promise<ParserModules> | null = null;
+  const modules = async () => {
+    loading ??= load();
+    try {
+      return await loading;
+    } catch (error) {
+      loading = null;
+      const detail =
+        'SQL of PostgreSQL is read with two packages that are not here: ' +
+        'npm install libpg-query@18.1.5 pgsql-deparser@18.3.8';
+      throw new SettleError('INVALID_CONFIG', detail, { cause: error });
+    }
+  };
+  const parse = async (text: string) => {
+    const parser = await modules();
+    // The parser is a C program and would see only what comes before it.
+    if (text.includes('\0')) throw unsupported('a text with a NUL character', 'leave it out');
+    return statementsOf(await parser.parse(text).catch(refuseUnread));
+  };
+  return {
+    parse,
+    async write(tree) {
+      const text = written((await modules()).deparse, tree);
+      const statements = await parse(text);
+      if (statements.length === 1 && sameTree(statements[0], tree)) return text;
+      throw unwritable();
+    },
+  };
+}
+
+async function loadPackages(): Promise<ParserModules> {
+  const [parser, deparser] = await Promise.all([import('libpg-query'), import('pgsql-deparser')]);
+  await parser.loadModule();
+  return { parse: parser.parse, deparse: (node) => deparser.deparseSync(node, { pretty: false }) };
+}
+
+function statementsOf(result: ParseResult): readonly Node[] {
+  return (result.stmts ?? []).flatMap(({ stmt }) => (stmt === undefined ? [] : [stmt]));
+}
+
+function refuseUnread(error: unknown): never {
+  const reason = error instanceof Error ? error.message : String(error);
+  throw unsupported(`PostgreSQL's parser says "${reason}"`, 'correct the statement');
+}
+
+function written(deparse: ParserModules['deparse'], tree: Node): string {
+  try {
+    return deparse(tree);
+  } catch {
+    throw unwritable();
+  }
+}
+
+function unwritable() {
+  return unsupported(
+    'a statement that cannot be completed with images without changing it',
+    'write its unusual expressions in another way, or in a select of their own before it',
+  );
+}
