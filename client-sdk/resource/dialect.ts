@@ -3,9 +3,10 @@
  * local transactions are in `local-transaction.ts`, those of phase two in `phase-two.ts`.
  */
 import type { BranchId, Gid } from '../protocol/index.ts';
+import type { UserStatement } from './database.ts';
 import type { Catalog, Session, TableFacts } from './facts.ts';
-import type { Image } from './image.ts';
-import type { SqlAnalyzer } from './statement.ts';
+import type { Step } from './image.ts';
+import type { Analysis, WriteStatement } from './statement.ts';
 import type { UndoStore } from './undo-store.ts';
 
 /** A branch, as the barrier's rows know it. */
@@ -16,15 +17,36 @@ export interface BranchKey {
 
 /** One kind of database. */
 export interface Dialect {
-  readonly analyzer: SqlAnalyzer;
+  /** What a text is; remembered by text. Throws AT_UNSUPPORTED_SQL. */
+  analyze(text: string): Promise<Analysis>;
+  /** Runs a statement that changes or locks rows, and tells what it did to each of them. */
+  write<Native, Result>(job: WriteJob<Native, Result>): Promise<Written<Result>>;
   readonly catalog: Catalog;
   readonly undo: UndoStore;
   readonly statements: DialectStatements;
-  /** An image as a rewritten statement gives it. Throws when it does not fit the table. */
-  image(facts: TableFacts, text: string): Image;
   readonly barrier: BranchBarrier;
   /** Whether the database ended a wait for a lock, by its time or to break a deadlock. */
   isLockTimeout(error: unknown): boolean;
+}
+
+/** A write of the user that may run: its tables are known and nothing of them speaks against it. */
+export interface WriteJob<Native, Result> {
+  readonly write: WriteStatement;
+  /** In the order of its tables. */
+  readonly facts: readonly TableFacts[];
+  readonly statement: UserStatement<Native, Result>;
+  /** For statements of our own, in the same local transaction. */
+  readonly session: Session;
+  /** Runs this text the way the user asked for his. */
+  readonly perform: (text: string, parameters: readonly unknown[]) => Promise<Result>;
+}
+
+/** What came of it. */
+export interface Written<Result> {
+  /** As if it had been the user's text. */
+  readonly result: Result;
+  /** Every row that it changed or locked, in the order in which that can be undone backwards. */
+  readonly steps: readonly Step[];
 }
 
 /** Texts without parameters. */

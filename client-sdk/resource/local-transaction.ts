@@ -14,17 +14,11 @@ import { SettleError } from '../errors.ts';
 import { type Gid, limits } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
 import type { BranchKey, Dialect } from './dialect.ts';
-import type { FunctionName, Session, TableFacts } from './facts.ts';
-import type { Image, Step } from './image.ts';
+import type { FunctionName, Session } from './facts.ts';
+import type { Step } from './image.ts';
 import { unsupported } from './refusal.ts';
-import { rowKey } from './row-key.ts';
-import {
-  type ControlStatement,
-  imageColumns,
-  type Rewritten,
-  type WriteStatement,
-} from './statement.ts';
-import { ownColumns, refuseHazards, stepsOf } from './steps.ts';
+import type { ControlStatement, WriteStatement } from './statement.ts';
+import { refuseHazards } from './steps.ts';
 import type { Owner, Turns } from './turns.ts';
 import type { Holder } from './undo-store.ts';
 
@@ -76,7 +70,7 @@ export class LocalTransaction<Native> {
     return this.#ports.turns.run(owner, async () => {
       if (this.#isOver) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
       const { dialect } = this.#ports;
-      const analysis = await dialect.analyzer.analyze(statement.text);
+      const analysis = await dialect.analyze(statement.text);
       switch (analysis.kind) {
         case 'control':
           return await this.#control(owner, analysis, statement);
@@ -273,19 +267,29 @@ export class LocalTransaction<Native> {
     );
     for (const one of facts) refuseHazards(write, one);
     await this.#refuseWriters(write.functions);
-    const rewritten = await dialect.analyzer.rewrite(statement.text, facts);
-    const there = await this.#imagesBefore(statement, rewritten, facts);
-    const result = await this.#perform(statement, rewritten.text);
-    const { image } = dialect;
+    let hasRun = false;
+    const job = {
+      ...{ write, facts, statement },
+      session: {
+        query: (text: string, parameters?: readonly unknown[]) => {
+          hasRun = true;
+          return this.#asLockConflict(connection.query(text, parameters));
+        },
+      },
+      perform: (text: string, parameters: readonly unknown[]) => {
+        hasRun = true;
+        return this.#perform(statement, text, parameters);
+      },
+    };
     try {
-      const rows = statement.results.rowsOf(result);
-      this.#add(stepsOf({ write, facts, there, image }, rows));
+      const { result, steps } = await dialect.write(job);
+      this.#add(steps);
+      return result;
     } catch (error) {
-      // It has run: only a rollback is left.
-      this.#failure ??= { error };
+      // What was refused before it ran has done nothing; otherwise only a rollback is left.
+      if (hasRun) this.#failure ??= { error };
       throw error;
     }
-    return statement.results.without(result, ownColumns(facts.length), rewritten.givesRows);
   }
 
   #add(steps: readonly Step[]): void {
@@ -296,27 +300,12 @@ export class LocalTransaction<Native> {
     this.#steps.push(...steps);
   }
 
-  /** Rows that an upsert finds, by their keys. */
-  async #imagesBefore<Result>(
+  #perform<Result>(
     statement: UserStatement<Native, Result>,
-    { before }: Rewritten,
-    [facts]: readonly TableFacts[],
-  ): Promise<ReadonlyMap<string, Image>> {
-    const there = new Map<string, Image>();
-    if (before === null || facts === undefined) return there;
-    const { connection, dialect } = this.#ports;
-    const values = before.parameters.map((number) => statement.parameters[number - 1]);
-    const { rows } = await this.#failing(connection.query(before.text, values));
-    for (const row of rows) {
-      const image = dialect.image(facts, String(row[imageColumns.before]));
-      there.set(rowKey(facts, image), image);
-    }
-    return there;
-  }
-
-  async #perform<Result>(statement: UserStatement<Native, Result>, text: string): Promise<Result> {
-    const { native } = this.#ports.connection;
-    return this.#failing(statement.perform(native, text, statement.parameters));
+    text: string,
+    parameters = statement.parameters,
+  ): Promise<Result> {
+    return this.#failing(statement.perform(this.native, text, parameters));
   }
 
   /** Remembers the error: in PostgreSQL the whole transaction has failed with its statement. */

@@ -7,17 +7,18 @@ import { type Gid, isGid } from '../../protocol/index.ts';
 import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../dialect.ts';
 import { createPostgresAnalyzer } from './analyzer.ts';
 import { createPostgresCatalog } from './catalog.ts';
-import { imageOf } from './image-text.ts';
 import { createPostgresUndoStore } from './undo-store.ts';
+import { writeOnPostgres } from './write.ts';
 
 /** The dialect, with caches of its own. */
 export function createPostgresDialect(nowMs: () => number): Dialect {
+  const analyzer = createPostgresAnalyzer();
   return {
-    analyzer: createPostgresAnalyzer(),
+    analyze: (text) => analyzer.analyze(text),
+    write: (job) => writeOnPostgres(analyzer, job),
     catalog: createPostgresCatalog(nowMs),
     undo: createPostgresUndoStore(),
     statements,
-    image: imageOf,
     barrier,
     isLockTimeout: (error) => lockCodes.has(codeOf(error)),
   };

@@ -1,0 +1,62 @@
+/** What the tests of resources share: a coordinator process, a service, databases with our tables. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { onTestFinished } from 'vitest';
+import { connect, type Settle } from '../../client-sdk/index.ts';
+import type { Provided } from '../support/databases.ts';
+import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
+
+const migrations = join(import.meta.dirname, '..', '..', 'migrations', 'participant', 'postgres');
+
+/** A coordinator of its own with an embedded log, and how to end it. */
+export async function startCoordinator(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const folder = await scratchFolder();
+  const log = `sqlite:${join(folder.path, 'log.db')}`;
+  const args = ['--log', log, '--retry-initial', '20ms'];
+  const server = await startServerCommand(args, { folder: folder.path });
+  return {
+    url: server.url,
+    async stop() {
+      server.signal('SIGKILL');
+      await server.ended;
+      await folder.remove();
+    },
+  };
+}
+
+/** A client that closes with the test. */
+export async function startService(url: string, service = 'shop'): Promise<Settle> {
+  const settle = await connect({ url, service });
+  onTestFinished(() => settle.close());
+  return settle;
+}
+
+/** A new database with the participant's tables and with these statements run on it. */
+export async function startDatabase(server: Provided, schema: string): Promise<pg.Pool> {
+  const pool = new pg.Pool({ connectionString: await server.newDatabase(), max: 20 });
+  onTestFinished(() => pool.end());
+  for (const file of readdirSync(migrations).sort()) {
+    await pool.query(readFileSync(join(migrations, file), 'utf8'));
+  }
+  await pool.query(schema);
+  return pool;
+}
+
+/** Kysely over the pool; ends with the pool. */
+export function kyselyOver<Tables>(pool: pg.Pool): Kysely<Tables> {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** All rows of a table as texts, in the order of its first column. */
+export async function rowsOf(pool: pg.Pool, table: string): Promise<readonly string[]> {
+  const { rows } = await pool.query(`select t::text as row from ${table} t order by 1`);
+  return rows.map(({ row }) => String(row));
+}
+
+/** Undo rows that stand. */
+export async function undoRows(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query('select count(*)::int as count from settle_undo');
+  return Number(rows[0]?.count);
+}
