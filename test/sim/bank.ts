@@ -1,9 +1,19 @@
 /**
  * Participants of the virtual world: banks with accounts and a barrier table. A local transaction is
  * one step of this model, so it is atomic; the process may die before it, after it, or before its
- * answer has left. The rules of the barrier are those of `client-sdk/participant/barrier.ts`.
+ * answer has left. The rules of the barrier are those of `client-sdk/participant/barrier.ts`; branches
+ * of kind at have accounts of their own, and their rules are in undo.ts.
  */
 import type { Call, CallAnswer, Operation } from '../../client-sdk/protocol/index.ts';
+import { performLocal, resourceMethod, type UndoRow } from './undo.ts';
+
+/** What a bank can do; `prepare` is the local commit of an at branch, asked by its initiator. */
+export type BankOperation = Operation | 'prepare';
+
+/** What a bank is asked, by a coordinator or past it. */
+export interface BankCall extends Omit<Call, 'operation'> {
+  readonly operation: BankOperation;
+}
 
 /** What a transfer's branch or step asks for. */
 export interface BankPayload {
@@ -15,7 +25,7 @@ export interface BankPayload {
 export interface Execution {
   readonly gid: string;
   readonly branchId: number;
-  readonly operation: Operation;
+  readonly operation: BankOperation;
   readonly isEmpty: boolean;
 }
 
@@ -26,6 +36,8 @@ export interface Bank {
   /** Reserved by tries, by gid/branch. */
   readonly held: Map<string, { readonly account: string; readonly cents: number }>;
   readonly guards: Map<string, { readonly state: 'done' | 'blocked' }>;
+  /** Of at branches that are not finished, oldest first; each locks its account. */
+  readonly undo: UndoRow[];
 }
 
 /** Protections that a mutant may switch off, to prove that the oracles notice. */
@@ -33,6 +45,8 @@ export interface BankRules {
   readonly dedupes: boolean;
   readonly guardsEmpty: boolean;
   readonly guardsHanging: boolean;
+  /** An account with an undo row of another gid is not changed. */
+  readonly locks: boolean;
 }
 
 /** Who looks on, and whether the bank is willing to do new business. */
@@ -43,16 +57,28 @@ export interface Watch {
 
 const done: CallAnswer = { outcome: 'done', result: null };
 
-/** A bank with accounts `0`, `1`, … of 100 each. */
+/** A bank with accounts `0`, `1`, … for tcc and sagas and `at-0`, `at-1`, … for at, of 100 each. */
 export function createBank(name: string, accounts: number): Bank {
   const balance = new Map<string, number>();
-  for (let i = 0; i < accounts; i += 1) balance.set(`${i}`, 100);
-  return { name, balance, held: new Map(), guards: new Map() };
+  for (let i = 0; i < accounts; i += 1) balance.set(`${i}`, 100).set(`at-${i}`, 100);
+  return { name, balance, held: new Map(), guards: new Map(), undo: [] };
 }
 
 /** Performs one call as one local transaction; `executed` hears of what took effect. */
-export function performCall(bank: Bank, call: Call, rules: BankRules, watch: Watch): CallAnswer {
+export function performCall(
+  bank: Bank,
+  call: BankCall,
+  rules: BankRules,
+  watch: Watch,
+): CallAnswer {
+  if (call.method === resourceMethod) return performLocal(bank, call, rules, watch);
   const { gid, branchId, operation } = call;
+  if (operation === 'prepare' || operation === 'commit' || operation === 'rollback') {
+    return {
+      outcome: 'unknown',
+      error: `METHOD_NOT_OFFERED: no ${operation} of a business method`,
+    };
+  }
   const key = (name: string) => `${gid}/${branchId}/${name}`;
   const run = (isEmpty: boolean) => watch.executed({ gid, branchId, operation, isEmpty });
   if (operation === 'try' || operation === 'run') {
@@ -83,7 +109,7 @@ export function performCall(bank: Bank, call: Call, rules: BankRules, watch: Wat
 }
 
 /** Methods: `debit` takes money from the account, `credit` brings some. Null when it went well. */
-function business(bank: Bank, call: Call): string | null {
+function business(bank: Bank, call: BankCall): string | null {
   const { account, cents } = payloadOf(call);
   const hold = `${call.gid}/${call.branchId}`;
   const move = (by: number) => bank.balance.set(account, (bank.balance.get(account) ?? 0) + by);
@@ -109,16 +135,13 @@ function business(bank: Bank, call: Call): string | null {
     case 'undo':
       move(isDebit ? cents : -cents);
       return null;
-    case 'commit':
-    case 'rollback':
-      return 'no operation of a bank method';
     default:
-      return call.operation satisfies never;
+      throw new Error(`${call.operation} is no business of a bank`);
   }
 }
 
 /** Sagas carry one input for all steps, by method; a branch carries its own. */
-function payloadOf(call: Call): BankPayload {
+function payloadOf(call: BankCall): BankPayload {
   const payload = call.payload as unknown as BankPayload & Record<string, BankPayload>;
   return payload[call.method] ?? payload;
 }

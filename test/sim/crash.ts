@@ -25,7 +25,7 @@ const kindsByBoundary: Readonly<Record<string, readonly string[]>> = {
     'attention',
   ],
   /** A participant performs an operation. */
-  operation: ['try', 'confirm', 'cancel', 'run', 'undo'],
+  operation: ['try', 'confirm', 'cancel', 'run', 'undo', 'prepare', 'commit', 'rollback'],
   /** A coordinator takes and answers a request. */
   request: requests,
   /** An initiator makes a request. */

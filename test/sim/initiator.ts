@@ -1,6 +1,6 @@
 /**
- * The workload: transfers by two-phase transactions and sagas, with late branches, tries past the
- * coordinator, rivals that decide otherwise or begin something else under the same gid, and
+ * The workload: transfers by two-phase transactions (branches of both kinds, mixed) and sagas, with
+ * late branches, tries past the coordinator, rivals that decide otherwise or begin something else under the same gid, and
  * initiators that vanish.
  */
 import type {
@@ -10,8 +10,10 @@ import type {
   TransactionAnswer,
 } from '../../client-sdk/protocol/index.ts';
 import { type AskingParts, createAsk } from './asking.ts';
+import type { BankCall, BankPayload } from './bank.ts';
 import type { Reply } from './model.ts';
 import type { Services } from './services.ts';
+import { type LocalChange, resourceMethod } from './undo.ts';
 import type { Dice, Process } from './world.ts';
 
 /** Starts transfers; `ended` hears how it looked to the initiator, if that lives. */
@@ -33,6 +35,13 @@ interface Story {
   readonly ended: (seen: Seen) => void;
 }
 
+/** A branch of a transfer. */
+interface Part {
+  readonly spec: BranchSpec;
+  /** Of kind at: what the initiator's own local transaction changes. */
+  readonly change: LocalChange | null;
+}
+
 const patience = (dice: Dice) => dice.between(500, 20_000);
 
 /** Initiators; each transfer has its own process and its own dice, so that none disturbs another. */
@@ -45,30 +54,52 @@ export function createInitiators(parts: AskingParts & { readonly services: Servi
     payload: { account: `${dice.between(0, swarm.accountsPerBank - 1)}`, cents },
   });
 
-  function twoPhase(story: Story, branches: readonly [BranchSpec, BranchSpec], isPlain: boolean) {
+  /** The same money by the other kind: no payload, for the coordinator has no hand in the change. */
+  const localPart = (spec: BranchSpec, sign: 1 | -1): Part => {
+    const { account, cents } = spec.payload as unknown as BankPayload;
+    const service = 'service' in spec.participant ? spec.participant.service : '';
+    return {
+      spec: { kind: 'at', participant: { service, method: resourceMethod } },
+      change: { account: `at-${account}`, cents: sign * cents },
+    };
+  };
+
+  /** A debit and a credit. Kinds have dice of their own: without at branches nothing else moves. */
+  function transferParts({ gid, dice }: Story): readonly [Part, Part] {
+    const kinds = world.dice(`kinds/${gid}`);
+    const cents = dice.between(1, 60);
+    const part = (method: string, sign: 1 | -1): Part => {
+      const spec = party(dice, method, cents);
+      return kinds.chance(swarm.atShare) ? localPart(spec, sign) : { spec, change: null };
+    };
+    return [part('debit', -1), part('credit', 1)];
+  }
+
+  function twoPhase(story: Story, parts: readonly [Part, Part], isPlain: boolean) {
     const { gid, self, dice, ended } = story;
     const isLate = !isPlain && dice.chance(0.3);
     const timed = isPlain ? { timeoutMs: 30_000 } : {};
-    const first = isLate ? [branches[0]] : branches;
-    const request = { gid, name: 'transfer', branches: first, ...timed };
+    const branches = parts.map((part) => part.spec);
+    const first = isLate ? branches.slice(0, 1) : branches;
+    const request = { gid, name: 'transfer', branches: first, labels: labelsOf(parts), ...timed };
     if (!isPlain) haveRivals(story);
     ask(self, { verb: 'begin', request }, patience(dice), (reply) => {
       const seen = seenIn(reply);
       if (reply?.ok !== true || phaseOf(reply) !== 'active') return ended(seen);
-      if (!isLate) return tries(story, branches, isPlain);
+      if (!isLate) return tries(story, parts, isPlain);
       // Sometimes nobody waits for the second branch, and the decision races it.
       if (dice.chance(0.2)) world.after(dice.between(0, 5), self, () => decide(story, 'rollback'));
-      const register = { gid, request: 'r1', branches: [branches[1]] };
+      const register = { gid, request: 'r1', branches: branches.slice(1) };
       ask(self, { verb: 'register', request: register }, patience(dice), (answer) => {
         if (answer?.ok !== true) return decide(story, 'rollback');
-        tries(story, branches, isPlain);
+        tries(story, parts, isPlain);
       });
     });
   }
 
-  function tries(story: Story, branches: readonly BranchSpec[], isPlain: boolean): void {
+  function tries(story: Story, parts: readonly Part[], isPlain: boolean): void {
     const { gid, self, dice } = story;
-    let left = branches.length;
+    let left = parts.length;
     let isAllDone = true;
     const tried = (isDone: boolean) => {
       left -= 1;
@@ -76,28 +107,39 @@ export function createInitiators(parts: AskingParts & { readonly services: Servi
       if (left > 0) return;
       decide(story, isAllDone && (isPlain || !dice.chance(0.1)) ? 'commit' : 'rollback');
     };
-    for (const [index, branch] of branches.entries()) {
+    for (const [index, { spec, change }] of parts.entries()) {
       const branchId = index + 1;
-      if (!isPlain && dice.chance(swarm.directTryShare)) {
-        tryDirectly(story, branchId, branch, tried);
-      } else {
+      const branch = { branchId, participant: spec.participant };
+      const askTry = (heard: (isDone: boolean) => void) => {
         const request = { gid, branchId };
-        ask(self, { verb: 'try', request }, patience(dice), (reply) => tried(reply?.ok === true));
-      }
+        ask(self, { verb: 'try', request }, patience(dice), (reply) => heard(reply?.ok === true));
+      };
+      if (change !== null) {
+        // Somebody who takes it for a tcc branch is refused, and nothing comes of it.
+        if (world.dice(`kinds/${gid}`).chance(0.1)) askTry(() => {});
+        pastTheCoordinator(story, branch, { operation: 'prepare', payload: { ...change } }, tried);
+      } else if (!isPlain && dice.chance(swarm.directTryShare)) {
+        const { payload = null } = spec;
+        pastTheCoordinator(story, branch, { operation: 'try', payload }, tried);
+      } else askTry(tried);
     }
   }
 
-  /** The initiator calls the participant itself, once; no coordinator knows whether it is on its way. */
-  function tryDirectly(
+  /**
+   * The initiator goes to the bank itself, once, for a try or with a local transaction of its own; no
+   * coordinator knows whether that is on its way.
+   */
+  function pastTheCoordinator(
     { gid, self }: Story,
-    branchId: number,
-    { participant, payload = null }: BranchSpec,
-    tried: (isDone: boolean) => void,
+    branch: Pick<BankCall, 'branchId'> & Pick<BranchSpec, 'participant'>,
+    { operation, payload }: Pick<BankCall, 'operation' | 'payload'>,
+    ended: (isDone: boolean) => void,
   ): void {
+    const { branchId, participant } = branch;
     const method = 'method' in participant ? participant.method : '';
-    const call = { gid, branchId, operation: 'try' as const, method, payload };
+    const call = { gid, branchId, operation, method, payload };
     const asker = { process: self, timeoutMs: swarm.callTimeoutMs };
-    services.ask(asker, participant, call, (answer) => tried(answer.outcome === 'done'));
+    services.ask(asker, participant, call, (answer) => ended(answer.outcome === 'done'));
   }
 
   function decide({ gid, self, dice, ended }: Story, direction: Direction): void {
@@ -183,14 +225,20 @@ export function createInitiators(parts: AskingParts & { readonly services: Servi
       const own = story(gid, ended);
       const { dice } = own;
       if (dice.chance(swarm.sagaShare)) return saga(own);
-      const cents = dice.between(1, 60);
-      twoPhase(own, [party(dice, 'debit', cents), party(dice, 'credit', cents)], false);
+      twoPhase(own, transferParts(own), false);
     },
     plainTransfer(gid, ended) {
       const own = story(gid, ended);
-      twoPhase(own, [party(own.dice, 'credit', 0), party(own.dice, 'audit', 0)], true);
+      const part = (method: string): Part => ({ spec: party(own.dice, method, 0), change: null });
+      twoPhase(own, [part('credit'), part('audit')], true);
     },
   };
+}
+
+/** How much is on the way, for the bookkeeper: see money.ts. */
+function labelsOf([{ spec, change }]: readonly [Part, Part]): Readonly<Record<string, string>> {
+  const { cents } = change ?? (spec.payload as unknown as BankPayload);
+  return { cents: String(Math.abs(cents)) };
 }
 
 function phaseOf(reply: Reply): TransactionAnswer['phase'] | null {

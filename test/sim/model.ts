@@ -5,6 +5,7 @@
  */
 import type {
   BeginRequest,
+  BranchKind,
   DecideRequest,
   GetRequest,
   RegisterRequest,
@@ -121,6 +122,8 @@ function judgeRefusal(asked: Asked, code: string, known: Known): string | null {
       case 'UNKNOWN':
       case 'ONGOING':
         return asked.verb === 'try';
+      case 'INVALID_REQUEST':
+        return asked.verb === 'try' && kindOf(before, asked.request.branchId) === 'at';
       case 'PIVOT_STARTED':
         return now?.mode === 'saga' && now.steps.some((step) => step.isPivot);
       default:
@@ -130,6 +133,10 @@ function judgeRefusal(asked: Asked, code: string, known: Known): string | null {
   return isSo
     ? null
     : `${asked.verb} is refused ${code}, but durable is ${now?.phase ?? 'nothing'}`;
+}
+
+function kindOf(tx: Transaction | null, branchId: number): BranchKind | null {
+  return tx?.mode === 'transaction' ? (tx.branches[branchId - 1]?.kind ?? null) : null;
 }
 
 function isUnknown(asked: Asked, before: Transaction | null): boolean {

@@ -3,15 +3,24 @@
  * state that the rows in the store give. A violation ends the run with its story.
  * @see docs/reliability.md
  */
+import type { BranchView } from '../../client-sdk/protocol/index.ts';
 import { apply } from '../../server/core/apply.ts';
 import { keyOf } from '../../server/core/effect.ts';
 import { outstanding } from '../../server/core/outstanding.ts';
 import type { LogRecord } from '../../server/core/record.ts';
 import type { Saga, Transaction } from '../../server/core/transaction.ts';
 import type { IndexRow, LogRow } from '../../server/log/log.ts';
-import type { Bank, Execution } from './bank.ts';
+import type { Bank, BankOperation, Execution } from './bank.ts';
 import { directionOf } from './model.ts';
 import { createMoney } from './money.ts';
+
+/** What a branch of each kind does in phase one, to commit, and to roll back. */
+type Three = readonly [forward: BankOperation, final: BankOperation, back: BankOperation];
+const operationsOf: Readonly<Record<BranchView['kind'], Three>> = {
+  tcc: ['try', 'confirm', 'cancel'],
+  at: ['prepare', 'commit', 'rollback'],
+  step: ['run', 'run', 'undo'],
+};
 
 /** What was promised and is not so. */
 export interface Violation {
@@ -137,7 +146,9 @@ export function createOracles(banks: readonly Bank[]): Oracles {
     executions.set(key, own);
     if (own.has(operation)) fail('S9', gid, `${what} took effect twice`);
     own.add(operation);
-    if (own.has('confirm') && own.has('cancel')) fail('S2', gid, `branch ${branchId}: both`);
+    const isBoth =
+      (own.has('confirm') && own.has('cancel')) || (own.has('commit') && own.has('rollback'));
+    if (isBoth) fail('S2', gid, `branch ${branchId}: both`);
     money.moved(gid);
   }
 
@@ -145,33 +156,39 @@ export function createOracles(banks: readonly Bank[]): Oracles {
   function checkCause(tx: Transaction, { branchId, operation }: Execution, what: string): void {
     const { gid } = tx;
     const direction = directionOf(tx);
-    if (operation === 'confirm' && direction !== 'commit') {
+    if ((operation === 'confirm' || operation === 'commit') && direction !== 'commit') {
       fail('S3', gid, `${what} without a durable commit`);
     }
-    const isBackward = operation === 'cancel' || operation === 'undo';
+    const isBackward = ['cancel', 'rollback', 'undo'].includes(operation);
     if (isBackward && direction !== 'rollback') {
       fail('S3', gid, `${what} without a durable rollback`);
     }
-    if (operation === 'try' && tx.mode === 'transaction' && tx.branches.length < branchId) {
-      fail('S3', gid, `${what} before it was registered`);
+    if (tx.mode === 'transaction') {
+      const kind = tx.branches[branchId - 1]?.kind;
+      if (kind === undefined) fail('S3', gid, `${what} before it was registered`);
+      else if (!operationsOf[kind].includes(operation)) fail('S3', gid, `${what}, of kind ${kind}`);
+      return;
     }
-    if (operation !== 'run' || tx.mode !== 'saga') return;
+    if (operation !== 'run') return;
     const step = tx.steps[branchId - 1];
     const isReady = step?.after.every((id) => tx.steps[id - 1]?.state === 'done');
     if (step?.isPivot && !isReady) fail('S3', gid, `${what}, a pivot, before its way was durable`);
   }
 
   function checkBranches(tx: Transaction): void {
-    const ops = (branchId: number) => executions.get(`${tx.gid}/${branchId}`) ?? new Set();
-    const parts = tx.mode === 'saga' ? tx.steps : tx.branches;
-    for (const { branchId } of parts) {
-      const own = ops(branchId);
-      const [forward, forthOrBack] = tx.mode === 'saga' ? ['run', 'undo'] : ['try', 'cancel'];
+    const parts =
+      tx.mode === 'saga'
+        ? tx.steps.map(({ branchId }) => ({ branchId, kind: 'step' as const }))
+        : tx.branches;
+    for (const { branchId, kind } of parts) {
+      const own = executions.get(`${tx.gid}/${branchId}`) ?? new Set();
+      const [forward, final, back] = operationsOf[kind];
       if (tx.phase === 'committed') {
-        const owed = tx.mode === 'saga' ? 'run' : 'confirm';
-        if (!own.has(owed)) fail('half', tx.gid, `committed without ${owed} of ${branchId}`);
-        if (own.has(forthOrBack)) fail('half', tx.gid, `committed, but ${branchId} was reversed`);
-      } else if (own.has(forward) !== own.has(forthOrBack)) {
+        for (const owed of [forward, final]) {
+          if (!own.has(owed)) fail('half', tx.gid, `committed without ${owed} of ${branchId}`);
+        }
+        if (own.has(back)) fail('half', tx.gid, `committed, but ${branchId} was reversed`);
+      } else if (own.has(forward) !== own.has(back)) {
         fail('half', tx.gid, `rolled back with [${[...own]}] of branch ${branchId}`);
       }
     }

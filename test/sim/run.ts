@@ -45,6 +45,13 @@ export interface SeedWish extends SwarmWish {
   readonly onNote?: Listener;
 }
 
+const allRules: BankRules = {
+  dedupes: true,
+  guardsEmpty: true,
+  guardsHanging: true,
+  locks: true,
+};
+
 /** Runs one seed from beginning to end. */
 export async function runSeed(wish: SeedWish): Promise<SeedReport> {
   const { seed } = wish;
@@ -69,7 +76,7 @@ export async function runSeed(wish: SeedWish): Promise<SeedReport> {
   store.onTerm = (term) => world.note(`${term.node} begins term ${term.epoch}`);
   store.rival = (row) => rivalOf(row, oracles.truth.get(row.gid) ?? null, world.nowMs());
   const network = createNetwork(world, faults);
-  const rules = { dedupes: true, guardsEmpty: true, guardsHanging: true, ...wish.rules };
+  const rules = { ...allRules, ...wish.rules };
   const parts = { world, swarm, faults, store, network, crash, oracles, rules, banks };
   const services = createServices(parts);
   const cluster: Cluster = createCluster({ ...parts, services });

@@ -1,6 +1,6 @@
 /** The processes that serve banks: they are asked over the network, answer late, wrongly or not at all. */
-import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
-import { type Bank, type BankRules, performCall } from './bank.ts';
+import type { CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
+import { type Bank, type BankCall, type BankRules, performCall } from './bank.ts';
 import type { CrashPoints, CrashSite } from './crash.ts';
 import type { Faults } from './faults.ts';
 import type { Network } from './network.ts';
@@ -28,7 +28,7 @@ export interface Services {
   ask(
     asker: Asker,
     participant: Participant,
-    call: Call,
+    call: BankCall,
     answered: (answer: CallAnswer) => void,
   ): void;
 }
@@ -54,7 +54,7 @@ export function createServices(parts: ServiceParts): Services {
   function ask(
     { process, timeoutMs }: Asker,
     participant: Participant,
-    call: Call,
+    call: BankCall,
     answered: (answer: CallAnswer) => void,
   ): void {
     let isAnswered = false;
@@ -87,13 +87,13 @@ export function createServices(parts: ServiceParts): Services {
   function serve(
     service: Service,
     process: Process,
-    call: Call,
+    call: BankCall,
     reply: (answer: CallAnswer) => void,
   ): void {
     const { gid, operation, branchId } = call;
     const about = `${service.bank.name}: ${operation} ${branchId}`;
     const strikes = (kind: Parameters<Faults['strikes']>[0]) => faults.strikes(kind, gid, about);
-    const isForward = operation === 'try' || operation === 'run';
+    const isForward = ['try', 'run', 'prepare'].includes(operation);
     if (!isForward && strikes('participantRefusesLate') !== null) {
       return reply({ outcome: 'refused', error: 'out of order' });
     }
@@ -114,7 +114,7 @@ export function createServices(parts: ServiceParts): Services {
   function perform(
     service: Service,
     process: Process,
-    call: Call,
+    call: BankCall,
     reply: ((answer: CallAnswer) => void) | null,
   ): void {
     const { gid, operation } = call;

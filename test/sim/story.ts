@@ -10,7 +10,7 @@ const linesAtStart = 20;
 /** What is promised, by rule. */
 const promises: Readonly<Record<string, string>> = {
   S1: 'a decision is made once and never changes; only what is owed is done',
-  S2: 'no branch is both confirmed and cancelled',
+  S2: 'no branch is both confirmed and cancelled, or committed and rolled back',
   S3: 'nothing happens before the record that justifies it is durable',
   S4: 'what an initiator is told is so, and stays so',
   S5: 'memory, index and log say the same',
@@ -26,7 +26,7 @@ const promises: Readonly<Record<string, string>> = {
   fenced: 'who knows that its term is over asks nobody, and no saga is taken up by an older term',
   threw: 'no error of the coordinator ends its process',
   L1: 'every transaction ends when the faults do',
-  L2: 'nothing stays reserved',
+  L2: 'nothing stays reserved or locked',
   L3: 'calls cease when nothing is owed',
   L4: 'a fresh transaction commits within a second',
   L5: 'who has no business with what is broken does not wait',

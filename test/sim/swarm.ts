@@ -54,6 +54,8 @@ export interface Swarm {
   readonly sagaShare: number;
   /** How many tries the initiator makes itself, past the coordinator. */
   readonly directTryShare: number;
+  /** How many branches of a transaction are of kind at. */
+  readonly atShare: number;
   /** How many requests go to any node; the others go to the one whose term runs. Looks go anywhere. */
   readonly strayShare: number;
   /** A second node takes over at once, and the first, which has nothing to do, does not notice. */
@@ -84,6 +86,9 @@ export interface SwarmWish {
   readonly off?: ReadonlySet<FaultClass>;
 }
 
+/** Drawn twice as often, or processes would hardly die there: little comes so far in a wild world. */
+const rareEffects = ['append/attempted', 'append/decided:commit', 'operation/commit'];
+
 /** Draws the world of a seed. */
 export function drawSwarm(seed: number, dice: Dice, wish: SwarmWish = {}): Swarm {
   const drawn = drawRates(dice);
@@ -103,6 +108,7 @@ export function drawSwarm(seed: number, dice: Dice, wish: SwarmWish = {}): Swarm
     accountsPerBank: dice.between(1, 5),
     sagaShare: dice.next(),
     directTryShare: dice.pick([0, 0.3, 1]),
+    atShare: dice.pick([0, 0.5, 1]),
     strayShare: dice.pick([0.05, 0.3, 1]),
     isFirstStale: dice.chance(0.3),
     timeoutMs: dice.pick([200, 1_000, 5_000, 30_000]),
@@ -115,7 +121,7 @@ export function drawSwarm(seed: number, dice: Dice, wish: SwarmWish = {}): Swarm
     pendingRowsMax: dice.pick([2, 20, 1_000]),
     recoveryPerSecond: dice.pick([20, 200, 5_000]),
     readMsMax: dice.pick([3, 50, 500]),
-    crashFavourite: dice.pick(allEffects),
+    crashFavourite: dice.pick([...allEffects, ...rareEffects]),
     crashFavouriteRate: faults.crash === 0 ? 0 : dice.next() * 0.5,
     isOneBankGone: dice.chance(0.3),
     faults,

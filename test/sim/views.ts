@@ -42,7 +42,7 @@ function compare(view: TransactionView, tx: Transaction, hasPending: boolean): s
   for (const { branchId, ...part } of parts) {
     const seen = view.branches.find((branch) => branch.branchId === branchId);
     if (seen === undefined) return `branch ${branchId} is not in memory`;
-    const isEnded = ['confirmed', 'cancelled', 'done', 'undone'].includes(seen.state);
+    const isEnded = !['registered', 'waiting', 'asked'].includes(seen.state);
     const isDurable = 'state' in part ? part.state !== 'pending' : part.isFinished;
     if (isDurable && !isEnded)
       return `branch ${branchId} is durably ended, in memory ${seen.state}`;
