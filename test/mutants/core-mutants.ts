@@ -130,8 +130,8 @@ const ofTransactions: readonly Mutant[] = [
     name: 'results-of-another-operation',
     idea: 'a late answer counts for whatever the branch owes now',
     file: twoPhase,
-    find: 'r.operation === operation && owed',
-    replace: 'operation !== null && owed',
+    find: 'owed.get(r.branchId) === r.operation',
+    replace: 'owed.has(r.branchId)',
     killedBy: ['traces', 'stories'],
   },
   {
@@ -180,15 +180,15 @@ const ofTransactions: readonly Mutant[] = [
     file: twoPhase,
     find: '.filter((branch) => !branch.isFinished)',
     replace:
-      ".filter((branch) => !branch.isFinished && (operation === 'confirm' || branch.branchId === 1))",
+      ".filter((branch) => !branch.isFinished && (direction === 'commit' || branch.branchId === 1))",
     killedBy: ['traces', 'stories'],
   },
   {
     name: 'both-directions-confirm',
     idea: 'a transaction that rolls back asks for confirm',
     file: twoPhase,
-    find: "return phase === 'rollingBack' ? 'cancel' : null;",
-    replace: "return phase === 'rollingBack' ? 'confirm' : null;",
+    find: "tcc: { commit: 'confirm', rollback: 'cancel' },",
+    replace: "tcc: { commit: 'confirm', rollback: 'confirm' },",
     killedBy: ['traces', 'sim'],
   },
   {

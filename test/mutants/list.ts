@@ -2,6 +2,7 @@
 
 import { callMutants } from './call-mutants.ts';
 import { coreMutants } from './core-mutants.ts';
+import { kindMutants } from './kind-mutants.ts';
 import { logMutants } from './log-mutants.ts';
 import { mailboxMutants } from './mailbox-mutants.ts';
 import type { Mutant } from './mutant.ts';
@@ -11,6 +12,7 @@ import { termMutants } from './term-mutants.ts';
 /** The list; names are unique. */
 export const mutants: readonly Mutant[] = [
   ...coreMutants,
+  ...kindMutants,
   ...mailboxMutants,
   ...callMutants,
   ...termMutants,
