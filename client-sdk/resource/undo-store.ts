@@ -22,6 +22,8 @@ export interface DirtyRow {
   readonly after: Image | null;
   /** As it is now; null: it is not there. */
   readonly current: Image | null;
+  /** What is wrong with it, as the end of a sentence: `it was changed by somebody else`. */
+  readonly why: string;
 }
 
 /** How far a rollback came. */
