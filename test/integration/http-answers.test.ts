@@ -85,6 +85,29 @@ test('a transaction that commits', async () => {
   expectShape('TransactionView', await ask('/v1/transactions/g1'));
 });
 
+test.each([
+  ['commit', 'committed', 'confirmed'],
+  ['rollback', 'rolledBack', 'cancelled'],
+] as const)('a branch of kind at beside one of kind tcc: %s', async (direction, ofAt, ofTcc) => {
+  const gid = `at-${direction}`;
+  const at = { kind: 'at', participant: { url: `${origin}/at.orders` } };
+  expectShape(
+    'TransactionAnswer',
+    await ask('/v1/transactions', { gid, branches: [at, branch('/b')] }),
+  );
+  expectShape('TransactionView', await ask(`/v1/transactions/${gid}`));
+  const tried = await ask(`/v1/transactions/${gid}/branches/1/try`, {});
+  expectShape('Problem', tried);
+  expect(tried).toMatchObject({ code: 'INVALID_REQUEST', gid });
+  await ask(`/v1/transactions/${gid}/${direction}`, { waitMs: 30_000 });
+  const view = await ask(`/v1/transactions/${gid}`);
+  expectShape('TransactionView', view);
+  expect(view['branches']).toMatchObject([
+    { kind: 'at', state: ofAt },
+    { kind: 'tcc', state: ofTcc },
+  ]);
+});
+
 test('a saga that commits shows its results, one that is refused its cause', async () => {
   const trip = [step('flight', '/flight'), step('hotel', '/hotel')];
   const done = await ask('/v1/sagas', { gid: 's1', name: 'trip', steps: trip });

@@ -59,7 +59,7 @@ export const kindMutants: readonly Mutant[] = [
     file: 'server/engine/try.ts',
     find: "if (kind !== 'tcc') {",
     replace: 'if (kind === undefined) {',
-    killedBy: ['engine'],
+    killedBy: ['engine', 'sim'],
   },
   {
     name: 'at-shown-as-confirmed',

@@ -209,6 +209,19 @@ describe('methods', () => {
     expect(answer).toEqual({ outcome: 'done', result: null });
   });
 
+  it('does not run anything for an operation of a resource', async () => {
+    let ran = 0;
+    const run = () => {
+      ran += 1;
+    };
+    const method = tccMethod('m', { try: run, confirm: run, cancel: run });
+    for (const operation of ['commit', 'rollback'] as const) {
+      const error = `METHOD_NOT_OFFERED: "m" has no operation "${operation}"`;
+      expect(await method.handle({ ...call, operation })).toEqual({ outcome: 'unknown', error });
+    }
+    expect(ran).toBe(0);
+  });
+
   it('refuses input outside of the schema before try, but never stops phase two', async () => {
     const seen: unknown[] = [];
     const see = (_: unknown, input: number) => seen.push(input);

@@ -1,7 +1,7 @@
 /**
  * The workload: transfers by two-phase transactions (branches of both kinds, mixed) and sagas, with
- * late branches, tries past the coordinator, rivals that decide otherwise or begin something else under the same gid, and
- * initiators that vanish.
+ * late branches, tries past the coordinator, rivals that decide otherwise or begin something else under
+ * the same gid, and initiators that vanish.
  */
 import type {
   BranchSpec,

@@ -121,9 +121,9 @@ function judgeRefusal(asked: Asked, code: string, known: Known): string | null {
       case 'REFUSED':
       case 'UNKNOWN':
       case 'ONGOING':
-        return asked.verb === 'try';
+        return asked.verb === 'try' && kindOf(now, asked.request.branchId) === 'tcc';
       case 'INVALID_REQUEST':
-        return asked.verb === 'try' && kindOf(before, asked.request.branchId) === 'at';
+        return asked.verb === 'try' && kindOf(now, asked.request.branchId) === 'at';
       case 'PIVOT_STARTED':
         return now?.mode === 'saga' && now.steps.some((step) => step.isPivot);
       default:
