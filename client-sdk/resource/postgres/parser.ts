@@ -42,6 +42,8 @@ export function createParser(load: ParserLoader = loadPackages): Parser {
   };
   const parse = async (text: string) => {
     const parser = await modules();
+    // It takes comments alone for no statement, but nothing at all for a mistake.
+    if (text.trim() === '') return [];
     // The parser is a C program and would see only what comes before it.
     if (text.includes('\0')) throw unsupported('a text with a NUL character', 'leave it out');
     return statementsOf(await parser.parse(text).catch(refuseUnread));
@@ -50,7 +52,7 @@ export function createParser(load: ParserLoader = loadPackages): Parser {
     parse,
     async write(tree) {
       const text = written((await modules()).deparse, tree);
-      const statements = await parse(text);
+      const statements = await parse(text).catch(refuseUnwritable);
       if (statements.length === 1 && sameTree(statements[0], tree)) return text;
       throw unwritable();
     },
@@ -78,6 +80,10 @@ function written(deparse: ParserModules['deparse'], tree: Node): string {
   } catch {
     throw unwritable();
   }
+}
+
+function refuseUnwritable(): never {
+  throw unwritable();
 }
 
 function unwritable() {
