@@ -1,6 +1,7 @@
 /**
- * The text that a data row is locked by. Invariants: two spellings of one key give one text, so that
- * they meet in the same lock; two keys never give the same, so that no row is taken for another.
+ * The text that a data row is locked by. Invariants: two spellings of one key give one text, so
+ * that they meet in the same lock; two keys never give the same, so that no row is taken for
+ * another.
  */
 import { SettleError } from '../errors.ts';
 import { limits } from '../protocol/index.ts';
@@ -10,8 +11,8 @@ import { unsupported } from './refusal.ts';
 
 /**
  * A JSON array of the key's canonical texts, such as `["1","a\"b"]`. Throws LIMIT_EXCEEDED past 512
- * bytes of UTF-8, AT_UNSUPPORTED_SQL for a key that is compared without case and is not ASCII, and a
- * plain Error when the image has no value for a column of the key.
+ * bytes of UTF-8, AT_UNSUPPORTED_SQL for a key that is compared without case and is not ASCII, and
+ * a plain Error when the image has no value for a column of the key.
  */
 export function rowKey(facts: Pick<TableFacts, 'id' | 'key'>, image: Image): string {
   const texts = facts.key.map((column) => {

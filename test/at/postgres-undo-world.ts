@@ -44,7 +44,7 @@ export async function openDatabase(server: Provided, schema: string) {
   return { url, session, open: () => openSession(url) };
 }
 
-/** What a resource does with one statement, in its simplest form: images around, one row at a time. */
+/** What a resource does with one statement, in its simplest form: images taken around it. */
 export async function stepBy(
   session: Session,
   table: string,
@@ -69,7 +69,7 @@ export async function factsOf(session: Session, table: string): Promise<TableFac
 
 async function imagesOf(session: Session, facts: TableFacts, where: string) {
   const { rows } = await session.query(
-    `select settle_image(t) as image from ${facts.id} t where ${where}`,
+    `select settle_image(t.*) as image from ${facts.id} t where ${where}`,
   );
   const images = rows.map((row): Image => imageOf(facts, String(row['image'])));
   return new Map(images.map((image) => [rowKey(facts, image), image]));

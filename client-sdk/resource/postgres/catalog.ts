@@ -1,7 +1,7 @@
 /**
  * Facts of PostgreSQL's tables and functions, remembered for a minute. One query per unknown table
- * or set of functions. Guards: a lookup that failed is not remembered, and neither is a name that
- * nothing has.
+ * or set of functions. Guards: a lookup that failed is not remembered, and neither is a table that
+ * is not there.
  */
 import type { Catalog, FunctionName, TableFacts, TableName } from '../facts.ts';
 import { unsupported } from '../refusal.ts';

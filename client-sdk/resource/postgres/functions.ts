@@ -23,13 +23,14 @@ const query = `select asked.place::int as place
   where exists (
     select from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where p.proname = asked.name and case when asked.schema is null
+    where p.proname = asked.name and case when asked.schema = ''
         then n.nspname = any (current_schemas(true)) else n.nspname = asked.schema end
       and (${isUsersVolatile}
         or p.oid < 16384 and p.proname = any ($3::text[])
         or p.oid >= 16384 and exists (
           select from pg_catalog.pg_aggregate g join pg_catalog.pg_proc part
-            on part.oid in (g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggmtransfn, g.aggmfinalfn)
+            on part.oid in (g.aggtransfn, g.aggfinalfn, g.aggcombinefn,
+              g.aggmtransfn, g.aggmfinalfn)
           where g.aggfnoid = p.oid and part.oid >= 16384 and part.provolatile = 'v')))
   order by asked.place`;
 
@@ -43,7 +44,7 @@ export async function writersAmong(
 ): Promise<readonly FunctionName[]> {
   const names = functions.map(partsOf);
   const { rows } = await session.query(query, [
-    names.map((parts) => parts.at(-2) ?? null),
+    names.map((parts) => parts.at(-2) ?? ''),
     names.map((parts) => parts.at(-1) ?? ''),
     builtInWriters,
   ]);

@@ -1,11 +1,11 @@
 /**
  * Writes the before images of a gid back. All of it is compared before any of it is written, and
- * what was written is read again: nothing but the row that stood there before is left behind, or the
- * answer is `dirty` and the caller rolls back. The statements are in `row-writer.ts`.
+ * what was written is read again: nothing but the row that stood there before is left behind, or
+ * the answer is `dirty` and the caller rolls back. The statements are in `row-writer.ts`.
  *
  * A row may have several steps; they follow each other, so after undoing step n it is as step n-1
- * left it. Newest first over all tables passes the states that the statements passed, so foreign and
- * unique keys hold on the way; those that may be checked late are.
+ * left it. Newest first over all tables passes the states that the statements passed, so foreign
+ * and unique keys hold on the way; those that may be checked late are.
  */
 import type { Gid } from '../../protocol/index.ts';
 import type { Session } from '../facts.ts';
@@ -18,10 +18,10 @@ import { factsFrom } from './table-facts.ts';
 import { readTable } from './table-query.ts';
 
 /**
- * Restores all undo rows of the gid and deletes them. A row that is already as it was before the gid
- * came (somebody put it back, a row that was inserted is gone) counts as restored; a row that was
- * only locked is not looked at. Throws what the driver throws, such as a unique key that another
- * row has taken meanwhile: nothing is decided then, and it is asked again.
+ * Restores all undo rows of the gid and deletes them. A row that is already as it was before the
+ * gid came (somebody put it back, a row that was inserted is gone) counts as restored; a row that
+ * was only locked is not looked at. Throws what the driver throws, such as a unique key that
+ * another row has taken meanwhile: nothing is decided then, and it is asked again.
  */
 export async function restoreRows(session: Session, gid: Gid): Promise<Restored> {
   await session.query(settings);
@@ -44,8 +44,8 @@ export async function restoreRows(session: Session, gid: Gid): Promise<Restored>
 }
 
 // Texts are read under the settings that they were written under (see settle_image), whatever this
-// session has; array_nulls and xmloption are about reading only. The search path stays: functions in
-// checks and generated columns may need it.
+// session has; array_nulls and xmloption are about reading only. The search path stays: functions
+// in checks and generated columns may need it.
 const settings = `set local timezone to 'UTC';
   set local datestyle to 'ISO, YMD';
   set local intervalstyle to 'postgres';

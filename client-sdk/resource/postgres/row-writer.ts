@@ -1,7 +1,7 @@
 /**
- * The statements that read, lock and write data rows for a rollback. Every value goes as text to the
- * input function of its column's type, and every row that was written is read again. Guards: exactly
- * one row is touched, and no other with it.
+ * The statements that read, lock and write data rows for a rollback. Every value goes as text to
+ * the input function of its column's type, and every row that was written is read again. Guards:
+ * exactly one row is touched, and no other with it.
  */
 import type { Session, TableFacts } from '../facts.ts';
 import { type Image, type Step, sameImage } from '../image.ts';
@@ -37,7 +37,7 @@ export async function currentRows(
     values: images.map((image) => image[name]),
   }));
   const { rows } = await session.query(
-    `select settle_image(t) as image from ${facts.id} as t
+    `select settle_image(t.*) as image from ${facts.id} as t
       join unnest(${key.map(({ given }) => given).join(', ')})
         as given (${key.map(({ alias }) => alias).join(', ')})
         on ${key.map(({ alias, column }) => `t.${column} = given.${alias}`).join(' and ')}
@@ -67,7 +67,7 @@ async function insertRow(session: Session, facts: TableFacts, to: Image): Promis
     `insert into ${facts.id} as t (${columns.map(({ name }) => quoted(name)).join(', ')})
       overriding system value
       values (${columns.map(({ name, type }) => values.add(to[name], type)).join(', ')})
-      returning settle_image(t) as image`,
+      returning settle_image(t.*) as image`,
     values.list,
   );
   return differenceFrom(facts, to, rows);
@@ -91,7 +91,7 @@ async function updateRow(
   );
   const { rows } = await session.query(
     `update ${facts.id} as t set ${set.join(', ')} where ${keyIs(facts, from, values)}
-      returning settle_image(t) as image`,
+      returning settle_image(t.*) as image`,
     values.list,
   );
   return differenceFrom(facts, to, rows);
@@ -160,7 +160,7 @@ function typeOf(facts: TableFacts, name: string): string {
   return column.type;
 }
 
-/** Parameters of one statement, each declared with its type, so that the type's own input reads it. */
+/** Parameters of a statement, each declared with its type: the type's own input reads it. */
 class Values {
   readonly #list: (string | null)[] = [];
 

@@ -63,7 +63,8 @@ function refusalOfKey(row: TableRow): string | null {
       return `its key column ${column.name} has a nondeterministic collation`;
     }
     if (formOf(column, row) === null) {
-      return `its key column ${column.name} has type ${column.type}, in which equal values may differ as text`;
+      const what = `its key column ${column.name} has type ${column.type}`;
+      return `${what}, in which equal values may differ as text`;
     }
   }
   return null;
@@ -72,8 +73,8 @@ function refusalOfKey(row: TableRow): string | null {
 /**
  * Types of which two values are equal exactly when their output is (bpchar: when it has a length).
  * Not here, because values that differ as text may be equal: real, double precision (-0), interval
- * (24:00 and 1 day), jsonb (1 and 1.0), arrays, ranges and composites of such. Not here either: what
- * shows names of other objects (regclass and its like), and types that no one keys by.
+ * (24:00 and 1 day), jsonb (1 and 1.0), arrays, ranges and composites of such. Not here either:
+ * what shows names of other objects (regclass and its like), and types that no one keys by.
  */
 const textual: ReadonlySet<string> = new Set([
   ...['int2', 'int4', 'int8', 'oid', 'bool', 'uuid', 'bytea', 'money', 'pg_lsn', 'xid8'],

@@ -1,7 +1,7 @@
 /**
  * What PostgreSQL's catalogue says of one table, in one query. Nothing is judged here; that is for
- * `table-facts.ts`. Names and types come qualified whatever the session's search path, because facts
- * are kept for sessions with other paths, too.
+ * `table-facts.ts`. Names and types come qualified whatever the session's search path, because
+ * facts are kept for sessions with other paths, too.
  */
 import type { Session, TableName } from '../facts.ts';
 
@@ -100,9 +100,10 @@ function qualified(schema: string, name: string): string {
   return `quote_ident(${schema}) || '.' || quote_ident(${name})`;
 }
 
-// `format_type` qualifies by the search path, so it is asked for built-in types only; and it is what
-// knows how those are written (`timestamp(3) with time zone`, `bpchar`, `"bit"`).
-const typeText = `(select case tn.nspname when 'pg_catalog' then format_type(a.atttypid, a.atttypmod)
+// `format_type` qualifies by the search path, so it is asked for built-in types only; and it is
+// what knows how those are written (`timestamp(3) with time zone`, `bpchar`, `"bit"`).
+const typeText = `(select case tn.nspname
+    when 'pg_catalog' then format_type(a.atttypid, a.atttypmod)
     else ${qualified('tn.nspname', 'coalesce(e.typname, t.typname)')}
       || case when e.oid is null then '' else '[]' end end
   from pg_catalog.pg_type t
@@ -155,7 +156,8 @@ function namesOf(table: string, numbers: string): string {
 }
 
 const triggers = list(
-  `json_build_object('name', t.tgname, 'type', t.tgtype, 'columns', ${namesOf('c.oid', 't.tgattr')})`,
+  `json_build_object('name', t.tgname, 'type', t.tgtype,
+    'columns', ${namesOf('c.oid', 't.tgattr')})`,
   `from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal
     and (t.tgenabled = 'A' or t.tgenabled =
       case current_setting('session_replication_role') when 'replica' then 'R' else 'O' end)`,
@@ -196,6 +198,12 @@ const functions = list(
   'p.proname, a.attname',
 );
 
+const rules = list(
+  'r.rulename',
+  `from pg_catalog.pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN'`,
+  'r.rulename',
+);
+
 const query = `select json_build_object(
     'id', ${qualified('s.nspname', 'c.relname')}, 'schema', s.nspname, 'name', c.relname,
     'kind', c.relkind, 'persistence', c.relpersistence, 'isPartition', c.relispartition,
@@ -203,10 +211,10 @@ const query = `select json_build_object(
       where c.oid in (h.inhparent, h.inhrelid)),
     'hasRowSecurity', row_security_active(c.oid),
     'encoding', current_setting('server_encoding'),
-    'locale', (select d.datctype from pg_catalog.pg_database d where d.datname = current_database()),
+    'locale', (select d.datctype from pg_catalog.pg_database d
+      where d.datname = current_database()),
     'isKeyImmediate', coalesce(i.indimmediate, true),
-    'rules', ${list('r.rulename', "from pg_catalog.pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN'", 'r.rulename')},
-    'columns', ${columns}, 'key', ${key}, 'triggers', ${triggers},
+    'rules', ${rules}, 'columns', ${columns}, 'key', ${key}, 'triggers', ${triggers},
     'cascades', ${cascades}, 'functions', ${functions})::text as described
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace s on s.oid = c.relnamespace

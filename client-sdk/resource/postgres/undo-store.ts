@@ -1,12 +1,12 @@
 /**
  * Undo rows on PostgreSQL: inserted, looked up, deleted. Writing rows back is in `restore.ts`.
- * Invariant: what {@link UndoStore.insert} leaves is all of the given steps, or none. All of it wants
- * READ COMMITTED: a statement sees what the one before it has waited for.
+ * Invariant: what {@link UndoStore.insert} leaves is all of the given steps, or none. All of it
+ * wants READ COMMITTED: a statement sees what the one before it has waited for.
  */
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
-import type { Step } from '../image.ts';
+import type { Image, Step } from '../image.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { restoreRows } from './restore.ts';
 
@@ -28,7 +28,7 @@ export function createPostgresUndoStore(): UndoStore {
 // By (gid, undo_id).
 const deleteOfGids = 'delete from settle_undo where gid = any ($1::text[])';
 
-/** Own steps that others of the same gid left meanwhile take one more round. Rows are locked by then. */
+/** Steps that others of the same gid have left take one more round; these rows are locked by us. */
 const roundsMax = 8;
 
 async function insert(
@@ -69,8 +69,8 @@ async function insertFrom(
     steps.map(({ table }) => table),
     steps.map(({ key }) => key),
     numbers,
-    steps.map(({ before }) => before && JSON.stringify(before)),
-    steps.map(({ after }) => after && JSON.stringify(after)),
+    steps.map(({ before }) => textOf(before)),
+    steps.map(({ after }) => textOf(after)),
     gid,
     branchId,
     Date.now(),
@@ -78,12 +78,17 @@ async function insertFrom(
   return count;
 }
 
-// On conflict do nothing, the primary key is waited for: for the end of the transaction that inserts,
-// or deletes, what is in the way. undo_id is numbered in the order of the steps.
+/** No image is empty; and NULL in an array is the word, not the value, where array_nulls is off. */
+function textOf(image: Image | null): string {
+  return image === null ? '' : JSON.stringify(image);
+}
+
+// On conflict do nothing, the primary key is waited for: for the end of the transaction that
+// inserts, or deletes, what is in the way. undo_id is numbered in the order of the steps.
 const insertion = `insert into settle_undo (table_name, row_key, step, gid, branch_id, position,
     before_image, after_image, created_at_ms)
   select given.table_name, given.row_key, given.step, $6, $7, given.position,
-    given.before_image, given.after_image, $8
+    nullif(given.before_image, ''), nullif(given.after_image, ''), $8
   from unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[]) with ordinality
     as given (table_name, row_key, step, before_image, after_image, position)
   order by given.position
