@@ -78,13 +78,44 @@ export function valuesNode(
   };
 }
 
-/** The rows of a table that may be updated, without their locks on keys: as an update locks them. */
-export function lockedForUpdate(reference: string): Node {
+/** What {@link lockingSelect} takes. */
+export interface LockingSelect {
+  readonly targets: readonly Node[];
+  readonly from: readonly Node[];
+  readonly where: Node | undefined;
+  /** The table whose rows are locked, and its key. */
+  readonly reference: string;
+  readonly key: readonly string[];
+}
+
+/**
+ * `select … from … where … order by key for no key update of table`. Locks as an update does that
+ * leaves the key alone, so that inserts with a foreign key to the row go on; in the order of the
+ * key, so that two statements on the same rows wait for each other and not in a circle.
+ */
+export function lockingSelect({ targets, from, where, reference, key }: LockingSelect): Node {
   return {
-    LockingClause: {
-      lockedRels: [tableNode(reference)],
-      strength: 'LCS_FORNOKEYUPDATE',
-      waitPolicy: 'LockWaitBlock',
+    SelectStmt: {
+      targetList: [...targets],
+      fromClause: [...from],
+      ...(where === undefined ? {} : { whereClause: where }),
+      sortClause: key.map((name): Node => {
+        const node = column(reference, name);
+        return {
+          SortBy: { node, sortby_dir: 'SORTBY_DEFAULT', sortby_nulls: 'SORTBY_NULLS_DEFAULT' },
+        };
+      }),
+      limitOption: 'LIMIT_OPTION_DEFAULT',
+      lockingClause: [
+        {
+          LockingClause: {
+            lockedRels: [tableNode(reference)],
+            strength: 'LCS_FORNOKEYUPDATE',
+            waitPolicy: 'LockWaitBlock',
+          },
+        },
+      ],
+      op: 'SETOP_NONE',
     },
   };
 }

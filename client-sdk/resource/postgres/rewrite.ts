@@ -8,13 +8,13 @@
  *
  * with settle_rows as materialized (
  *   select a.id as settle_key_1, settle_image(a.*) as settle_row
- *   from acct a where a.id = $2 for no key update of a)
+ *   from acct a where a.id = $2 order by a.id for no key update of a)
  * update acct a set cents = cents - $1
  * from settle_rows where a.id = $2 and a.id = settle_rows.settle_key_1
  * returning settle_rows.settle_row as settle_before, settle_image(a.*) as settle_after
  * ```
  */
-import type { DeleteStmt, InsertStmt, Node, RangeVar, UpdateStmt } from '@pgsql/types';
+import type { DeleteStmt, InsertStmt, Node, UpdateStmt } from '@pgsql/types';
 import type { TableFacts } from '../facts.ts';
 import { unsupported } from '../refusal.ts';
 import { imageColumns } from '../statement.ts';
@@ -25,7 +25,7 @@ import {
   columnAs,
   equal,
   imageOf,
-  lockedForUpdate,
+  lockingSelect,
   nullText,
   referenceOf,
   returningAlso,
@@ -61,7 +61,16 @@ export function updateWithImages(update: UpdateStmt, facts: TableFacts): Node {
     CommonTableExpr: {
       ctename: rows,
       ctematerialized: 'CTEMaterializeAlways',
-      ctequery: rowsBefore(update, relation, keys),
+      ctequery: lockingSelect({
+        targets: [
+          ...keys.map(({ name, own }) => columnAs(own, column(reference, name))),
+          columnAs(rowColumn, imageOf(reference)),
+        ],
+        from: [{ RangeVar: relation }, ...fromClause],
+        where: update.whereClause,
+        reference,
+        key: keys.map(({ name }) => name),
+      }),
     },
   };
   const sameKey = keys.map(({ name, own }) => equal(column(reference, name), column(rows, own)));
@@ -79,29 +88,6 @@ export function updateWithImages(update: UpdateStmt, facts: TableFacts): Node {
       fromClause: [...fromClause, tableNode(rows)],
       whereClause: allOf(keptCondition(update), sameKey),
       returningClause: returningAlso({ ...returningClause, exprs }, images),
-    },
-  };
-}
-
-/** The select that locks the rows and takes their images. */
-function rowsBefore(
-  update: UpdateStmt,
-  relation: RangeVar,
-  keys: readonly { readonly name: string; readonly own: string }[],
-): Node {
-  const reference = referenceOf(relation);
-  const { whereClause } = update;
-  return {
-    SelectStmt: {
-      targetList: [
-        ...keys.map(({ name, own }) => columnAs(own, column(reference, name))),
-        columnAs(rowColumn, imageOf(reference)),
-      ],
-      fromClause: [{ RangeVar: relation }, ...(update.fromClause ?? [])],
-      ...(whereClause === undefined ? {} : { whereClause }),
-      limitOption: 'LIMIT_OPTION_DEFAULT',
-      lockingClause: [lockedForUpdate(reference)],
-      op: 'SETOP_NONE',
     },
   };
 }

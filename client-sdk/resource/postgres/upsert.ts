@@ -14,7 +14,7 @@ import {
   columnAs,
   equal,
   imageOf,
-  lockedForUpdate,
+  lockingSelect,
   referenceOf,
   valuesNode,
 } from './nodes.ts';
@@ -61,23 +61,14 @@ async function rowsThere(parser: Parser, insert: InsertStmt, facts: TableFacts):
   const [first, ...more] = arbiters.map(({ name, own }) =>
     equal(column(reference, name), column(given, own)),
   );
-  return {
-    SelectStmt: {
-      targetList: [columnAs(imageColumns.before, imageOf(reference))],
-      fromClause: [
-        { RangeVar: relation },
-        valuesNode(
-          given,
-          arbiters.map(({ own }) => own),
-          rows,
-        ),
-      ],
-      whereClause: allOf(first, more),
-      limitOption: 'LIMIT_OPTION_DEFAULT',
-      lockingClause: [lockedForUpdate(reference)],
-      op: 'SETOP_NONE',
-    },
-  };
+  const columnNames = arbiters.map(({ own }) => own);
+  return lockingSelect({
+    targets: [columnAs(imageColumns.before, imageOf(reference))],
+    from: [{ RangeVar: relation }, valuesNode(given, columnNames, rows)],
+    where: allOf(first, more),
+    reference,
+    key: facts.key.map(({ name }) => name),
+  });
 }
 
 function arbitersOf({ onConflictClause }: InsertStmt): readonly string[] {

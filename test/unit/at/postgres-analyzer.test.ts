@@ -121,7 +121,7 @@ describe('rewriting', () => {
     const { text, givesRows } = await rewrite('update acct a set cents = $1 where a.id = $2');
     expect(text).toBe(
       'WITH settle_rows AS MATERIALIZED (SELECT a.id AS settle_key_1, settle_image(a.*) AS ' +
-        'settle_row FROM acct AS a WHERE a.id = $2 FOR NO KEY UPDATE OF a) UPDATE acct AS a ' +
+        'settle_row FROM acct AS a WHERE a.id = $2 ORDER BY a.id FOR NO KEY UPDATE OF a) UPDATE acct AS a ' +
         'SET cents = $1 FROM settle_rows WHERE a.id = $2 AND a.id = settle_rows.settle_key_1 ' +
         'RETURNING settle_rows.settle_row AS settle_before, settle_image(a.*) AS settle_after',
     );
@@ -151,7 +151,8 @@ describe('rewriting', () => {
         'SELECT settle_image(item.*) AS settle_before FROM item, ( VALUES (CAST($1 AS int), ' +
         'CAST($2 AS int)), (CAST($2 AS int), 7::int) ) AS ' +
         'settle_given(settle_key_1, settle_key_2) WHERE item.order_id = settle_given.settle_key_1 ' +
-        'AND item.pos = settle_given.settle_key_2 FOR NO KEY UPDATE OF item',
+        'AND item.pos = settle_given.settle_key_2 ORDER BY item.order_id, item.pos ' +
+        'FOR NO KEY UPDATE OF item',
       parameters: [2, 3],
     });
     expect(text).toContain('item.xmax = 0 AS settle_inserted');
