@@ -113,6 +113,7 @@ function settleOf(client: Client, { instance, channel, welcomeMsMax }: Connected
     remote: (participant) => defineRemote(client, participant),
     at: (db, options) => defineResource(client, db, options),
     transaction: (options, callback) => runTransaction(client, options, callback),
+    globalLock: (work) => runTransaction(client, { name: 'global lock' }, () => work()),
     join: (from, work) => joinTransaction(client, from, work),
     saga: <Sent, Input, Db extends Database | undefined>(
       name: string,

@@ -19,6 +19,14 @@ export type {
   UndoArguments,
 } from './participant/method.ts';
 export type * from './protocol/index.ts';
+export type { AtDatabase } from './resource/at.ts';
+export type { AtOptions } from './resource/resource.ts';
+export {
+  type ShardRouter,
+  type ShardRouterOptions,
+  shardIndex,
+  shardRouter,
+} from './resource/shard-router.ts';
 export type { RunOptions, RunOutcome } from './run.ts';
 export type { LocalStep, OfferedStep, RemoteStep, ResultsOf, Saga, SagaOptions } from './saga.ts';
 export type { Settle } from './settle.ts';

@@ -73,6 +73,13 @@ export interface Settle extends AsyncDisposable {
   ): Promise<T>;
 
   /**
+   * For code that changes rows of resources outside of any global transaction: what it changes is
+   * committed only when no other global transaction has it, as in one of its own. On one database
+   * that is a plain local transaction and a look at the undo rows, without the coordinator.
+   */
+  globalLock<T>(work: () => T | Promise<T>): Promise<T>;
+
+  /**
    * Runs the work inside a transaction begun elsewhere, named by its gid or by the headers that
    * came with a request. It registers branches there and never decides.
    */
