@@ -1,11 +1,12 @@
 /**
  * A worker of the floor where participants have a barrier: for each step of a saga the local
- * transaction that client-sdk/participant/databases/pg.ts makes of it, statement by statement, on a
- * pool like the product's; and nothing else. No coordinator, no log, no messages, no SDK: what it
+ * transaction that client-sdk/participant/databases/pg.ts makes of it, statement by statement (the
+ * prepared ones, once its business has named its own), on a pool like the product's; and nothing else. No coordinator, no log, no messages, no SDK: what it
  * reaches is what no coordinator can exceed on this machine.
  */
 import type pg from 'pg';
 import { newGid } from '../../../client-sdk/gid.ts';
+import { beginPrepared } from '../../../client-sdk/participant/databases/pg-prepared.ts';
 import { insertEntry, openBank } from '../bank-rows.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from '../messages.ts';
 import { createLoad } from './load.ts';
@@ -34,17 +35,12 @@ async function runSteps(pool: pg.Pool): Promise<void> {
   const gid = newGid();
   for (let branchId = 1; branchId <= settings.branches; branchId += 1) {
     const client = await pool.connect();
-    await client.query(beginWithGuard(gid, branchId));
+    const guard = [gid, String(branchId), 'run', 'done', String(Date.now())];
+    await beginPrepared((query) => client.query(query), guard);
     await client.query({ ...insertEntry, values: [gid, branchId, 'a17', 100] });
     await client.query('commit');
     client.release();
   }
-}
-
-function beginWithGuard(gid: string, branchId: number): string {
-  return `begin isolation level read committed;
-    insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)
-    values ('${gid}', ${branchId}, 'run', 'done', ${Date.now()}) on conflict do nothing`;
 }
 
 function tell(message: FromWorker): void {
