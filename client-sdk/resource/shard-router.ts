@@ -24,7 +24,7 @@ export interface ShardRouter<Key, Node> {
   readonly nodes: readonly Node[];
   /** The node of a key. INVALID_CONFIG when the function that was given finds none. */
   of(key: Key): Node;
-  /** Does the work on every node at once; answers in the order of the nodes, or rejects with the first error. */
+  /** The work on every node at once. Answers in their order, or rejects with the first error. */
   scatter<T>(work: (node: Node, index: number) => Promise<T>): Promise<readonly T[]>;
 }
 

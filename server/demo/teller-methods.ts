@@ -3,10 +3,10 @@
  * that it abandons. Invariant: `committed` and `rolledBack` are what the coordinator said, or what
  * it alone can say any more; everything else is `unknown`, to be settled by asking.
  */
-import { type BranchCall, type Settle, SettleError } from '@settle/client';
+import { type Settle, SettleError } from '@settle/client';
 import { abandon } from './abandon.ts';
 import type { Entry, Side } from './ledger.ts';
-import { type Bank, bankOf, banks, shardOf, type Transfer } from './workload.ts';
+import { type Bank, bankOf, shardOf, type Transfer } from './workload.ts';
 
 /** Input of the saga; all of its steps get it. */
 export type SagaInput = Pick<Transfer, 'from' | 'fees' | 'to' | 'cents' | 'feeCents'>;
@@ -30,19 +30,14 @@ const name = 'demo-transfer';
 /** Undecided after this time a transfer rolls back; long enough for a restart in between. */
 const timeoutMs = 10_000;
 
-type Calls = Readonly<Record<Side, ReadonlyMap<Bank, BranchCall<Entry, null>>>>;
-
 /** `url`: of the coordinator, for those transfers that are spoken with it by plain HTTP. */
 export function createTellerMethods(settle: Settle, url: string): TellerMethods {
-  const callsTo = (method: Side) =>
-    new Map(banks.map((service) => [service, settle.remote<Entry, null>({ service, method })]));
-  const calls: Calls = { debit: callsTo('debit'), credit: callsTo('credit') };
   return {
     async attempt(transfer) {
       try {
         if (transfer.story === 'abandoned') return await runAbandoned(url, transfer);
         if (transfer.mode === 'saga') return await runSaga(settle, transfer);
-        return await runTransaction(settle, calls, transfer);
+        return await runTransaction(settle, transfer);
       } catch (error) {
         return whatItMeans(error);
       }
@@ -53,23 +48,21 @@ export function createTellerMethods(settle: Settle, url: string): TellerMethods 
 
 async function runTransaction(
   settle: Settle,
-  calls: Calls,
   { gid, from, to, cents }: Transfer,
 ): Promise<Attempt> {
   await settle.transaction({ gid, name, timeout: timeoutMs }, async () => {
     // Started together, so they share the one durable record that begins the transaction.
     await Promise.all([
-      callOf(calls, 'debit', from)({ account: from, cents }),
-      callOf(calls, 'credit', to)({ account: to, cents }),
+      callBank(settle, 'debit', { account: from, cents }),
+      callBank(settle, 'credit', { account: to, cents }),
     ]);
   });
   return 'committed';
 }
 
-function callOf(calls: Calls, side: Side, account: string): BranchCall<Entry, null> {
-  const call = calls[side].get(keeperOf(account));
-  if (call === undefined) throw new RangeError(`nobody keeps account ${account}`);
-  return call;
+/** Calls a method of the bank that keeps the account. */
+function callBank(settle: Settle, method: Side, entry: Entry): Promise<null> {
+  return settle.remote<Entry, null>({ service: keeperOf(entry.account), method })(entry);
 }
 
 async function runSaga(settle: Settle, transfer: Transfer): Promise<Attempt> {

@@ -3,7 +3,7 @@
  * settles exactly once. Invariant: after the call is given up, nothing of it is sent that was not
  * sent before.
  */
-import type { Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import type { CallAnswer } from '../../client-sdk/protocol/index.ts';
 import type { Linked } from '../runtime/chain.ts';
 import type { Due } from './deadlines.ts';
@@ -15,7 +15,8 @@ import type { HttpTransportLimits } from './limits.ts';
 /** What to send, and whom to answer. */
 export interface HttpAsking {
   readonly path: string;
-  readonly headers: Record<string, string>;
+  /** Names and values, in turn. */
+  readonly headers: string[];
   readonly body: string;
   readonly timeoutMs: number;
   readonly answered: Answered;
@@ -27,8 +28,11 @@ export interface HttpCallOwner {
   nowMs(): number;
   /** At most once. */
   answer(call: HttpCall, answer: CallAnswer): void;
-  /** Exactly once for a dispatched call, when undici has let go of it. */
-  finished(call: HttpCall): void;
+  /**
+   * Exactly once for a dispatched call, when undici has let go of it. `isIntact`: its response was
+   * read to the end, so its connection may carry another call.
+   */
+  finished(call: HttpCall, isIntact: boolean): void;
 }
 
 /** Where a call stands: in the queue of its origin, or among those under way. */
@@ -39,6 +43,8 @@ export interface Place extends Linked<Place> {
 /** A call from its being taken to undici's letting go of it. */
 export class HttpCall implements Due<HttpCall>, Dispatcher.DispatchHandler {
   readonly asking: HttpAsking;
+  /** What it was dispatched on; null before. */
+  connection: Client | null = null;
   readonly place: Place = { call: this, chain: null, before: null, after: null };
   dueTick = 0;
   chain: Due<HttpCall>['chain'] = null;
@@ -102,14 +108,14 @@ export class HttpCall implements Due<HttpCall>, Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#respond(true);
-    this.#finish();
+    this.#finish(true);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#status !== 0) this.#respond(false);
     else if (this.#controller === null) this.#settle(notAsked(describe(error)));
     else this.#settle(unknownAnswer(`${describe(error)}; the operation may have happened`));
-    this.#finish();
+    this.#finish(false);
   }
 
   #respond(isComplete: boolean): void {
@@ -131,10 +137,10 @@ export class HttpCall implements Due<HttpCall>, Dispatcher.DispatchHandler {
     this.#owner.answer(this, answer);
   }
 
-  #finish(): void {
+  #finish(isIntact: boolean): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
-    this.#owner.finished(this);
+    this.#owner.finished(this, isIntact);
   }
 }
 

@@ -4,15 +4,15 @@
  * that the policy allows are called. Invariants: each call is answered exactly once; origins share
  * nothing but the timer, so one that is down or slow slows no other.
  */
-import { Pool } from 'undici';
 import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
 import { contextHeaders } from '../../client-sdk/protocol/index.ts';
-import { Chain } from '../runtime/chain.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { remembered } from '../runtime/remembered.ts';
 import { Deadlines } from './deadlines.ts';
-import { type HttpAsking, HttpCall, type HttpCallOwner, type Place } from './http-call.ts';
-import { type Answered, Later, notAsked } from './later.ts';
+import type { HttpAsking, HttpCall } from './http-call.ts';
+import { Gathering } from './http-gathering.ts';
+import { Origin, stopping } from './http-origin.ts';
+import { type Answered, notAsked } from './later.ts';
 import { type HttpTransportLimits, httpTransportLimits } from './limits.ts';
 import { addressesMax, type TargetPolicy } from './target-policy.ts';
 import type { Transport } from './transport.ts';
@@ -43,16 +43,15 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 }
 
 /** What a body may look like going out. The answer is read as JSON, so it is asked for. */
-const fixedHeaders = { 'content-type': 'application/json', accept: 'application/json' };
+const fixedHeaders = ['content-type', 'application/json', 'accept', 'application/json'];
 /** When a full queue is worth another attempt. */
 const retrySoonMs = 1_000;
-const stopping = 'STOPPING: the coordinator is stopping';
 
 class Callbacks implements HttpTransport {
   readonly #policy: TargetPolicy;
   readonly #clock: Clock;
   readonly #limits: HttpTransportLimits;
-  readonly #later: Later;
+  readonly #gathering: Gathering;
   readonly #deadlines: Deadlines<HttpCall>;
   readonly #origins = new Map<string, Origin>();
   readonly #targetOf = remembered(targetOf, addressesMax);
@@ -62,7 +61,7 @@ class Callbacks implements HttpTransport {
     this.#policy = policy;
     this.#clock = clock;
     this.#limits = { ...httpTransportLimits, ...limits };
-    this.#later = new Later(clock);
+    this.#gathering = new Gathering(clock);
     this.#deadlines = new Deadlines(clock, (call) => {
       const { timeoutMs } = call.asking;
       call.giveUp(
@@ -77,17 +76,17 @@ class Callbacks implements HttpTransport {
 
   call(participant: Participant, call: Call, timeoutMs: number, answered: Answered): void {
     if (!('url' in participant)) throw new TypeError('HTTP reaches addresses only');
-    if (this.#isClosed) return this.#later.deliver(answered, notAsked(stopping));
+    if (this.#isClosed) return this.#refuse(answered, notAsked(stopping));
     // The allow-list may have become shorter since the branch was registered.
     const verdict = this.#policy.allows(participant.url);
     if (verdict !== true) {
-      return this.#later.deliver(answered, notAsked(`TARGET_NOT_ALLOWED: ${verdict}`));
+      return this.#refuse(answered, notAsked(`TARGET_NOT_ALLOWED: ${verdict}`));
     }
     const target = this.#targetOf(participant.url);
     const origin = this.#originOf(target.origin);
     if (origin === null || origin.isFull) {
       const error = `OVERLOADED: too many calls wait for ${target.origin} already`;
-      return this.#later.deliver(answered, notAsked(error, retrySoonMs));
+      return this.#refuse(answered, notAsked(error, retrySoonMs));
     }
     origin.take(askingOf(target, call, timeoutMs, answered));
   }
@@ -104,8 +103,14 @@ class Callbacks implements HttpTransport {
     this.#origins.clear();
     await Promise.all(origins.map((origin) => origin.close()));
     this.#deadlines.clear();
-    // After the answers that were put off to the end of the tick.
+    // After the answers that were put off, and not before `close` has returned.
     await new Promise<void>((resolve) => this.#clock.soon(resolve));
+    this.#gathering.flush();
+  }
+
+  /** Answers by the end of the tick. */
+  #refuse(answered: Answered, answer: CallAnswer): void {
+    this.#gathering.deliver(answered, answer, 0);
   }
 
   #originOf(name: string): Origin | null {
@@ -115,7 +120,7 @@ class Callbacks implements HttpTransport {
     const ports = {
       clock: this.#clock,
       limits: this.#limits,
-      later: this.#later,
+      gathering: this.#gathering,
       deadlines: this.#deadlines,
     };
     const origin = new Origin(name, ports);
@@ -148,115 +153,17 @@ function targetOf(url: string): Target {
   return { origin, path: pathname.endsWith('/') ? pathname.slice(0, -1) : pathname };
 }
 
-interface OriginPorts {
-  readonly clock: Clock;
-  readonly limits: HttpTransportLimits;
-  readonly later: Later;
-  readonly deadlines: Deadlines<HttpCall>;
-}
-
-/** The bulkhead: connections, and a queue in front of them, for one origin. */
-class Origin implements HttpCallOwner {
-  readonly name: string;
-  readonly limits: HttpTransportLimits;
-  inFlight = 0;
-  readonly #ports: OriginPorts;
-  readonly #pool: Pool;
-  readonly #queue = new Chain<Place>();
-  readonly #flying = new Chain<Place>();
-
-  constructor(name: string, ports: OriginPorts) {
-    this.name = name;
-    this.limits = ports.limits;
-    this.#ports = ports;
-    this.#pool = new Pool(name, {
-      connections: ports.limits.connectionsPerOrigin,
-      pipelining: 1,
-      connectTimeout: ports.limits.connectTimeoutMs,
-      allowH2: false,
-    });
-  }
-
-  get queued(): number {
-    return this.#queue.size;
-  }
-
-  get isFull(): boolean {
-    return this.#isBusy && this.#queue.size >= this.limits.queuedPerOriginMax;
-  }
-
-  take(asking: HttpAsking): void {
-    const call = new HttpCall(asking, this);
-    this.#ports.deadlines.add(call, asking.timeoutMs);
-    if (this.#isBusy) this.#queue.add(call.place);
-    else this.#dispatch(call);
-  }
-
-  nowMs(): number {
-    return this.#ports.clock.nowMs();
-  }
-
-  answer(call: HttpCall, answer: CallAnswer): void {
-    this.#ports.deadlines.delete(call);
-    this.#queue.delete(call.place);
-    // Always from a tick of its own: undici catches what is thrown inside of its callbacks, and a
-    // broken rule of the engine must not end there.
-    this.#ports.later.deliver(call.asking.answered, answer);
-  }
-
-  finished(call: HttpCall): void {
-    this.#flying.delete(call.place);
-    this.inFlight = this.#flying.size;
-    const next = this.#queue.first;
-    if (next === null || this.#isBusy) return;
-    this.#queue.delete(next);
-    this.#dispatch(next.call);
-  }
-
-  /** Answers everything `unknown` and lets go of the connections. */
-  async close(): Promise<void> {
-    for (const place of this.#queue.items()) {
-      this.#queue.delete(place);
-      place.call.giveUp(stopping);
-    }
-    for (const { call } of this.#flying.items()) call.giveUp('the coordinator is stopping');
-    await this.#pool.destroy();
-  }
-
-  get #isBusy(): boolean {
-    return this.#flying.size >= this.limits.connectionsPerOrigin;
-  }
-
-  #dispatch(call: HttpCall): void {
-    this.#flying.add(call.place);
-    this.inFlight = this.#flying.size;
-    const { path, headers, body } = call.asking;
-    this.#pool.dispatch(
-      {
-        path,
-        method: 'POST',
-        headers,
-        body,
-        // The sweep ends the whole call; undici need not keep time besides.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      },
-      call,
-    );
-  }
-}
-
 function askingOf(target: Target, call: Call, timeoutMs: number, answered: Answered): HttpAsking {
   const { path } = target;
   const method = path.slice(1);
   return {
     path: `${path}/${call.operation}`,
-    headers: {
+    headers: [
       ...fixedHeaders,
-      [contextHeaders.gid]: call.gid,
-      [contextHeaders.branch]: String(call.branchId),
-      [contextHeaders.operation]: call.operation,
-    },
+      ...[contextHeaders.gid, call.gid],
+      ...[contextHeaders.branch, String(call.branchId)],
+      ...[contextHeaders.operation, call.operation],
+    ],
     body: JSON.stringify(call.method === '' ? { ...call, method } : call),
     timeoutMs,
     answered,

@@ -52,6 +52,14 @@ export interface HttpTransportLimits {
   readonly errorBytesMax: number;
 }
 
+/** When answers over HTTP wait for others. */
+export const gatheringLimits = {
+  /** How long at most: little for a call that is one of many, and enough for dozens of them. */
+  waitMs: 2,
+  /** Calls under way at the origin from which on its answers wait; with fewer none does. */
+  underWayMin: 16,
+} as const;
+
 /** What is used unless a test says otherwise. */
 export const httpTransportLimits: HttpTransportLimits = {
   connectionsPerOrigin: 64,

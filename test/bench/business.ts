@@ -4,8 +4,9 @@
  * about. The business is as small as it can be: the bench measures what is around it.
  */
 import { type BranchCall, type Settle, TerminalError } from '@settle/client';
-import pg from 'pg';
+import type pg from 'pg';
 import { createBarrierTable } from '../../client-sdk/participant/index.ts';
+import { createEntryTable, insertEntry, openBank } from './bank-rows.ts';
 
 /** Payload of a branch, input of a saga. A type, for interfaces are no JSON. */
 export type Entry = { readonly account: string; readonly cents: number };
@@ -97,14 +98,6 @@ function offerStep(settle: Settle, method: Method, pool: pg.Pool | null): void {
   });
 }
 
-const createTable = `create table if not exists entry (
-  gid text not null, branch_id integer not null, account text not null, cents integer not null,
-  primary key (gid, branch_id))`;
-/** Named, so that PostgreSQL plans it once on each connection, as a service that cares would have it. */
-const insertRow = {
-  name: 'insert-entry',
-  text: 'insert into entry (gid, branch_id, account, cents) values ($1, $2, $3, $4)',
-};
 const deleteRow = 'delete from entry where gid = $1 and branch_id = $2';
 
 async function writeRow(
@@ -115,16 +108,8 @@ async function writeRow(
 ): Promise<null> {
   const { account, cents } = entry;
   if (isRefused(method, entry)) throw new TerminalError('nothing to move');
-  await trx.query({ ...insertRow, values: [...branch, account, cents] });
+  await trx.query({ ...insertEntry, values: [...branch, account, cents] });
   return null;
-}
-
-/** Enough to let the database commit many at once; it has two cores to do so. */
-const connectionsMax = 24;
-
-/** Opens the participants' database; it connects when it is used. */
-export function openBank(url: string): pg.Pool {
-  return new pg.Pool({ connectionString: url, max: connectionsMax });
 }
 
 /** Creates the tables of an empty database. */
@@ -132,7 +117,7 @@ export async function createBank(url: string): Promise<void> {
   const pool = openBank(url);
   try {
     await createBarrierTable(pool);
-    await pool.query(createTable);
+    await pool.query(createEntryTable);
   } finally {
     await pool.end();
   }

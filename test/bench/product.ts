@@ -16,6 +16,7 @@ import type { Side, SidePlaces } from './side.ts';
 
 /** The product, ready to run rounds, and to be ill-treated. */
 export interface ProductSide extends Side {
+  readonly coordinatorPid: number;
   /** One more worker; its rounds are its own, `run` does not ask it. Ended with the others. */
   addWorker(role: WorkerRole, changes: ExtraWorker): Promise<Worker>;
   /** Begins so many transactions, which stay open when this has resolved. */

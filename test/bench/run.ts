@@ -98,7 +98,7 @@ async function measureRound(stage: Stage, side: Side, seconds: number): Promise<
   const span = [fromUs, monotonicUs()] as const;
   const countersAfter = isCounting ? await quietCounters(side.url, side.held) : null;
   const after = readTicks(stage, side);
-  const rssBytes = residentBytes(side.coordinatorPid);
+  const rssBytes = side.coordinatorPid === null ? null : residentBytes(side.coordinatorPid);
   const load = merged(reports);
   const counted = countedBetween(countersBefore, countersAfter, load.seconds);
   return {
@@ -123,7 +123,7 @@ interface Ticks {
 
 function readTicks(stage: Stage, side: Side): Ticks {
   return {
-    coordinator: ticksOf([side.coordinatorPid]),
+    coordinator: side.coordinatorPid === null ? 0 : ticksOf([side.coordinatorPid]),
     client: ticksOf(side.workerPids),
     database: databaseTicks(stage.database),
   };

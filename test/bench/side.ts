@@ -4,7 +4,7 @@
  * cost is read from outside. Nothing is judged here.
  */
 import { join } from 'node:path';
-import { addTeam, createCrew } from './crew.ts';
+import { addTeam, addWorkers, type Crew, createCrew } from './crew.ts';
 import type { BenchOptions } from './flags.ts';
 import type { RoundReport } from './messages.ts';
 import { firstLine, startNode } from './processes.ts';
@@ -14,7 +14,8 @@ export interface Side {
   /** The floor has no counters. */
   readonly kind: 'product' | 'floor';
   readonly url: string;
-  readonly coordinatorPid: number;
+  /** Null: it has no coordinator, and so no processor time of one. */
+  readonly coordinatorPid: number | null;
   readonly workerPids: readonly number[];
   /** Transactions that are left open on purpose. */
   readonly held: number;
@@ -39,7 +40,7 @@ const floorFolder = join(import.meta.dirname, 'floor');
 export function whyNoFloor(options: BenchOptions): string | null {
   if (!options.hasFloor) return 'not asked for';
   if (options.transport === 'http') return 'the floor calls nobody over HTTP';
-  if (options.hasBarrier) return 'the floor has no barrier';
+  if (options.hasBarrier && options.mode !== 'saga') return 'the floor with a barrier runs sagas';
   return options.rollbackPercent > 0 ? 'the floor only commits' : null;
 }
 
@@ -47,6 +48,7 @@ export function whyNoFloor(options: BenchOptions): string | null {
 export async function openFloor(options: BenchOptions, places: SidePlaces): Promise<Side> {
   const crew = createCrew();
   try {
+    if (options.hasBarrier) return await openBarrierFloor(crew, options, places);
     const file = join(floorFolder, 'coordinator.ts');
     const args = [JSON.stringify({ log: places.logUrl })];
     const coordinator = startNode({ name: 'the floor’s coordinator', file, args }, 'pipe');
@@ -61,4 +63,16 @@ export async function openFloor(options: BenchOptions, places: SidePlaces): Prom
     await crew.close();
     throw error;
   }
+}
+
+/** Where each step is a commit of its own, the participants' database alone is the floor. */
+async function openBarrierFloor(
+  crew: Crew,
+  options: BenchOptions,
+  { bankUrl }: SidePlaces,
+): Promise<Side> {
+  const file = join(floorFolder, 'barrier-worker.ts');
+  await addWorkers(crew, { options, url: '', file, bankUrl }, 'both');
+  const { workerPids, run, close } = crew;
+  return { kind: 'floor', url: '', held: 0, coordinatorPid: null, workerPids, run, close };
 }

@@ -4,14 +4,8 @@
  * judges nothing. Argument: WorkerSettings as JSON.
  */
 import { connect, type Settle } from '@settle/client';
-import {
-  type Bank,
-  type BankCalls,
-  bankService,
-  offerSteps,
-  offerTccMethods,
-  openBank,
-} from './business.ts';
+import { openBank } from './bank-rows.ts';
+import { type Bank, type BankCalls, bankService, offerSteps, offerTccMethods } from './business.ts';
 import { attemptOf } from './flows.ts';
 import { serveBank } from './http-bank.ts';
 import { type Attempt, createLoad, type Load } from './load.ts';

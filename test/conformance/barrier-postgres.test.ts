@@ -36,6 +36,50 @@ await describeOn('postgres', (server) => {
     });
   });
 
+  describe('barrier: pg Pool whose business names its statements', () => {
+    barrierConformance(() => openPgNamed(server));
+    concurrency(() => openPgNamed(server));
+    lostConnection(server, openPgNamed);
+
+    it('keeps the insert of the guard row prepared, and prepares it again when it is gone', async () => {
+      const store = await openPgNamed(server, 1);
+      const ask = asking(store);
+      expect((await ask('try', 'first')).outcome).toBe('done');
+      expect(await store.query(ourStatements)).toEqual([{ name: 'settle_barrier_insert' }]);
+      await store.query('deallocate all');
+      expect((await ask('try', 'second')).outcome).toBe('unknown');
+      expect(await effectsOf(store, 'second')).toBe('');
+      expect((await ask('try', 'second')).outcome).toBe('done');
+      expect(await store.query(ourStatements)).toEqual([{ name: 'settle_barrier_insert' }]);
+      await store.close();
+    });
+
+    it('prepares it again after an attempt that failed once it was prepared', async () => {
+      const store = await openPgNamed(server, 1);
+      const ask = asking(store);
+      await store.query('alter table settle_barrier add check (gid <> $$fails$$)');
+      expect((await ask('try', 'fails')).outcome).toBe('unknown');
+      expect((await ask('try', 'works')).outcome).toBe('done');
+      await store.close();
+    });
+
+    it('reads what is committed, whatever the default of the session is', async () => {
+      const store = await openPgNamed(server, 1);
+      await store.query('set default_transaction_isolation = serializable');
+      const levels: unknown[] = [];
+      const ask = asking({
+        ...store,
+        async execute(trx, sql) {
+          levels.push(await store.execute(trx, 'show transaction_isolation'));
+          return store.execute(trx, sql);
+        },
+      });
+      expect((await ask('try', 'level')).outcome).toBe('done');
+      expect(levels).toEqual([[{ transaction_isolation: 'read committed' }]]);
+      await store.close();
+    });
+  });
+
   describe('barrier: Kysely over pg', () => {
     barrierConformance(() => openKysely(server));
     concurrency(() => openKysely(server));
@@ -77,6 +121,21 @@ async function openPg(server: Provided) {
   const pool = new pg.Pool({ connectionString: await server.newDatabase(), max: 8 });
   await createBarrierTable(pool);
   await pool.query(effectTable);
+  return pgStore(pool);
+}
+
+const ourStatements = `select name from pg_prepared_statements where name like 'settle%'`;
+
+async function openPgNamed(server: Provided, max = 8) {
+  const connectionString = await server.newDatabase();
+  const pool = new pg.Pool({ connectionString, max, idleTimeoutMillis: 0 });
+  await createBarrierTable(pool);
+  await pool.query(effectTable);
+  const clients = await Promise.all(Array.from({ length: max }, () => pool.connect()));
+  for (const client of clients) {
+    await client.query({ name: 'of-the-business', text: 'select 1' });
+    client.release();
+  }
   return pgStore(pool);
 }
 

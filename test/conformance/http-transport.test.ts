@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Call, CallAnswer, Json } from '../../client-sdk/protocol/index.ts';
 import { createHttpTransport, type HttpTransport } from '../../server/dispatch/http-transport.ts';
-import type { HttpTransportLimits } from '../../server/dispatch/limits.ts';
+import { gatheringLimits, type HttpTransportLimits } from '../../server/dispatch/limits.ts';
 import { createTargetPolicy } from '../../server/dispatch/target-policy.ts';
 import { freeOrigin, HttpParticipant, openRawServer } from '../support/http-participant.ts';
 import { createSteppedClock, type SteppedClock } from '../support/stepped-clock.ts';
@@ -103,6 +103,11 @@ transportConformance('the HTTP transport', async () => {
     },
   };
 });
+
+/** Looks again after each turn of the event loop. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
 
 describe('the HTTP transport by itself', () => {
   let server: HttpParticipant;
@@ -329,6 +334,64 @@ describe('the HTTP transport by itself', () => {
     }
     expect(server.requests.all).toHaveLength(10 * (atOnce + queuedMax));
     expect(server.connections.all.length).toBeLessThanOrEqual(atOnce);
+  });
+
+  test('a connection on which a call has failed carries no other', async () => {
+    server.respond = (response) => void response.end('1');
+    await ask();
+    await ask();
+    expect(server.connections.all).toHaveLength(1);
+    server.respond = () => {};
+    const lost = ask();
+    await server.requests.count(3);
+    await time.advance(10_010);
+    expect(await lost).toHaveProperty('outcome', 'unknown');
+    server.respond = (response) => void response.end('2');
+    expect(await ask()).toEqual({ outcome: 'done', result: 2 });
+    expect(server.connections.all).toHaveLength(2);
+  });
+
+  test('a server that closes after each answer is called again and again', async () => {
+    server.respond = (response) => void response.setHeader('connection', 'close').end('1');
+    for (let round = 0; round < 3; round += 1) {
+      const count = atOnce + queuedMax;
+      const answers = await Promise.all(Array.from({ length: count }, () => ask()));
+      expect(answers).toEqual(Array(count).fill({ outcome: 'done', result: 1 }));
+    }
+  });
+
+  test('with many calls under way an answer waits for others, with few it does not', async () => {
+    const { underWayMin, waitMs } = gatheringLimits;
+    open([server.origin], { connectionsPerOrigin: underWayMin });
+    const kept: ServerResponse[] = [];
+    server.respond = (response) => void kept.push(response);
+    const answers = Array.from({ length: underWayMin }, () => ask());
+    await server.requests.count(underWayMin);
+    const [first, second] = kept;
+    first?.end('1');
+    await until(() => transport.origins()[0]?.inFlight === underWayMin - 1);
+    expect(asker.answers).toEqual([]);
+    await time.advance(waitMs);
+    expect(asker.answers).toHaveLength(1);
+    second?.end('1');
+    await Promise.race(answers.slice(1));
+    for (const response of kept.slice(2)) response.end('1');
+    await Promise.all(answers);
+  });
+
+  test('close delivers answers that wait for others', async () => {
+    const { underWayMin } = gatheringLimits;
+    open([server.origin], { connectionsPerOrigin: underWayMin });
+    const kept: ServerResponse[] = [];
+    server.respond = (response) => void kept.push(response);
+    const answers = Array.from({ length: underWayMin }, () => ask());
+    await server.requests.count(underWayMin);
+    kept[0]?.end('1');
+    await until(() => transport.origins()[0]?.inFlight === underWayMin - 1);
+    await transport.close();
+    expect(asker.answers).toHaveLength(underWayMin);
+    const outcomes = (await Promise.all(answers)).map(({ outcome }) => outcome);
+    expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(1);
   });
 
   test('a server that comes back is reached again', async () => {

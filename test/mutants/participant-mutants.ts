@@ -168,6 +168,22 @@ const ofBarrier: readonly Mutant[] = [
     killedBy: ['barrier-postgres'],
   },
   {
+    name: 'taken-row-overlooked-by-prepared-pg',
+    idea: 'the prepared insert of a guard row that is taken counts as done in the adapter for pg',
+    file: 'client-sdk/participant/databases/pg.ts',
+    find: 'values)) === 1;',
+    replace: 'values)) >= 0;',
+    killedBy: ['barrier-postgres'],
+  },
+  {
+    name: 'prepared-though-it-failed',
+    idea: 'the insert of the guard row counts as prepared after a failure that may have lost it',
+    file: 'client-sdk/participant/databases/pg-prepared.ts',
+    find: 'delete this.#connection.parsedStatements[insert.name]',
+    replace: 'this.#connection.parsedStatements[insert.name] = insert.text',
+    killedBy: ['barrier-postgres'],
+  },
+  {
     name: 'failed-commit-taken-for-done',
     idea: 'a commit that PostgreSQL answers with a rollback counts as done',
     file: 'client-sdk/participant/databases/pg.ts',

@@ -7,7 +7,7 @@ import { httpTransportLimits } from '../../server/dispatch/limits.ts';
 /** A call, and everything that it told its owner or undici, in order. */
 function start() {
   const told: (string | CallAnswer)[] = [];
-  const asking = { path: '/x/run', headers: {}, body: '{}', timeoutMs: 100, answered: () => {} };
+  const asking = { path: '/x/run', headers: [], body: '{}', timeoutMs: 100, answered: () => {} };
   const call = new HttpCall(asking, {
     limits: httpTransportLimits,
     nowMs: () => 0,

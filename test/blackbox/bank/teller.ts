@@ -3,11 +3,11 @@
  * the transfer committed. `fail`: it was told, or is sure by the SDK's word, that it never will.
  * `info`: anything else, a time-out above all.
  */
-import { type BranchCall, type ErrorCode, type Settle, SettleError } from '@settle/client';
+import { type ErrorCode, type Settle, SettleError } from '@settle/client';
 import { abandon } from '../../../server/demo/abandon.ts';
 import type { Entry, Side } from '../../../server/demo/ledger.ts';
 import type { SagaInput } from '../../../server/demo/teller-methods.ts';
-import { bankOf, shardOf, shards } from './cast.ts';
+import { bankOf, shardOf } from './cast.ts';
 import type { Transfer } from './transfers.ts';
 
 /** What a completion in the history says. */
@@ -30,24 +30,14 @@ const httpTimeoutMs = 5_000;
 /** Thrown by an initiator that changes its mind; nobody but it could have committed. */
 class Regret extends Error {}
 
-type Calls = Readonly<Record<Side, ReadonlyMap<string, BranchCall<Entry, null>>>>;
-
 /** `url`: of the coordinator, for those transfers that speak plain HTTP with it. */
 export function createTeller(settle: Settle, url: string): Teller {
-  const callsTo = (method: Side) =>
-    new Map(
-      shards.map((shard) => {
-        const service = bankOf(shard);
-        return [service, settle.remote<Entry, null>({ service, method })];
-      }),
-    );
-  const calls: Calls = { debit: callsTo('debit'), credit: callsTo('credit') };
   return {
     async attempt(transfer) {
       try {
         if (transfer.story === 'abandoned') return await runAbandoned(url, transfer);
         if (transfer.mode === 'saga') return await runSaga(settle, transfer);
-        return await runTransaction(settle, calls, transfer);
+        return await runTransaction(settle, transfer);
       } catch (error) {
         return whatItMeans(error);
       }
@@ -55,22 +45,21 @@ export function createTeller(settle: Settle, url: string): Teller {
   };
 }
 
-async function runTransaction(settle: Settle, calls: Calls, transfer: Transfer): Promise<Told> {
+async function runTransaction(settle: Settle, transfer: Transfer): Promise<Told> {
   const { gid, from, to, cents, story } = transfer;
   await settle.transaction({ gid, name, timeout: timeoutMs }, async () => {
     await Promise.all([
-      callOf(calls, 'debit', from)({ account: from, cents }),
-      callOf(calls, 'credit', to)({ account: to, cents }),
+      callBank(settle, 'debit', { account: from, cents }),
+      callBank(settle, 'credit', { account: to, cents }),
     ]);
     if (story === 'regret') throw new Regret();
   });
   return { type: 'ok', code: 'committed' };
 }
 
-function callOf(calls: Calls, side: Side, account: string): BranchCall<Entry, null> {
-  const call = calls[side].get(keeperOf(account));
-  if (call === undefined) throw new RangeError(`nobody keeps account ${account}`);
-  return call;
+/** Calls a method of the bank that keeps the account. */
+function callBank(settle: Settle, method: Side, entry: Entry): Promise<null> {
+  return settle.remote<Entry, null>({ service: keeperOf(entry.account), method })(entry);
 }
 
 async function runSaga(settle: Settle, transfer: Transfer): Promise<Told> {
