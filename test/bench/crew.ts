@@ -16,6 +16,8 @@ export interface Crew {
   readonly workerPids: readonly number[];
   /** One round of all initiators at once. */
   run(seconds: number): Promise<readonly RoundReport[]>;
+  /** The same of plain local transactions, in mode `at`. */
+  runPlain(seconds: number): Promise<readonly RoundReport[]>;
   /** Ends these workers, or all. */
   endWorkers(): Promise<void>;
   /** Ends the workers, then the coordinator. Safe to repeat. */
@@ -27,6 +29,11 @@ export function createCrew(): Crew {
   let coordinator: Running | null = null;
   let workers: Worker[] = [];
   let initiators: Worker[] = [];
+  function runAll(seconds: number, wish: { readonly isPlain: boolean }) {
+    const reports = Promise.all(initiators.map((worker) => worker.run(seconds, wish)));
+    // Workers would ask a coordinator that has died until their time is over.
+    return coordinator === null ? reports : Promise.race([reports, coordinator.broken]);
+  }
   async function endWorkers(): Promise<void> {
     const ending = workers;
     workers = [];
@@ -49,11 +56,8 @@ export function createCrew(): Crew {
     get workerPids() {
       return workers.map((worker) => worker.pid);
     },
-    run(seconds) {
-      const reports = Promise.all(initiators.map((worker) => worker.run(seconds)));
-      // Workers would ask a coordinator that has died until their time is over.
-      return coordinator === null ? reports : Promise.race([reports, coordinator.broken]);
-    },
+    run: (seconds) => runAll(seconds, { isPlain: false }),
+    runPlain: (seconds) => runAll(seconds, { isPlain: true }),
     endWorkers,
     async close() {
       await endWorkers();
@@ -69,6 +73,7 @@ export interface Team {
   /** What its workers run. */
   readonly file: string;
   readonly bankUrl: string | null;
+  readonly resourceUrls?: readonly string[] | null;
   readonly participantUrls?: readonly string[] | null;
   /** Of the first worker that begins transactions. */
   readonly nodeFlags?: readonly string[];
@@ -101,11 +106,12 @@ export async function addWorkers(
 
 /** The settings of the worker of this number, which has its share of the load. */
 export function settingsOf(team: Team, role: WorkerRole, number: number): WorkerSettings {
-  const { options, url, bankUrl, participantUrls = null } = team;
-  const { mode, branches, rollbackPercent, wait, requestTimeoutMs, processes } = options;
+  const { options, url, bankUrl, resourceUrls = null, participantUrls = null } = team;
+  const { mode, branches, rollbackPercent, wait, requestTimeoutMs, processes, atRows } = options;
   const isBank = role !== 'initiator';
   return {
     ...{ url, role, mode, branches, rollbackPercent, wait, requestTimeoutMs, participantUrls },
+    ...{ resourceUrls, atRows },
     inflight: Math.floor((options.inflight + number) / processes),
     ratePerSecond: options.ratePerSecond === null ? null : options.ratePerSecond / processes,
     databaseUrl: isBank ? bankUrl : null,

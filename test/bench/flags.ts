@@ -30,17 +30,20 @@ export interface BenchOptions {
   readonly hasBarrier: boolean;
   readonly wait: WorkerSettings['wait'];
   readonly requestTimeoutMs: number | null;
+  /** With what it is compared with: the floor, or in mode `at` plain local transactions. */
   readonly hasFloor: boolean;
+  readonly atRows: WorkerSettings['atRows'];
   readonly isProfiled: boolean;
   readonly isJson: boolean;
 }
 
 export const usage = `usage: npm run bench -- [flags]
-  --mode tcc|saga|empty           flow of a transaction (tcc)
-  --branches K                    branches or steps of each (2)
+  --mode tcc|saga|empty|at        flow of a transaction (tcc)
+  --branches K                    branches or steps of each (2); at: databases with a row to change
+  --at-rows many|one              at: any of 100,000 rows, or always the same one (many)
   --log postgres|mysql|sqlite|memory  where the log is kept (postgres)
   --transport channel|http        how participants are called (channel)
-  --inflight N                    under way at once, in all (512; with --rate 8192)
+  --inflight N                    under way at once, in all (512; at 16; with --rate 8192)
   --seconds S --rounds R --warmup S   (5, 3, 3)
   --rollback PERCENT              so many are refused by their last branch (0)
   --processes P                   worker processes; with split, of each kind (1)
@@ -49,8 +52,8 @@ export const usage = `usage: npm run bench -- [flags]
   --barrier                       participants write one row through the barrier into PostgreSQL
   --wait completed|decided|submitted  what initiators wait for (completed)
   --request-timeout MS            how long the SDK repeats a request (its own default)
-  --no-floor                      without the bare minimum program beside it
-  --profile                       with CPU profiles and the top of them; without floor
+  --no-floor                      without the floor, or the plain transactions, beside it
+  --profile                       with CPU profiles and the top of them; as --no-floor
   --json                          the result as one line of JSON, the last one
 
        npm run bench -- --suite [flags]
@@ -68,6 +71,7 @@ const strings = {
   branches: { type: 'string', default: '2' },
   log: { type: 'string', default: 'postgres' },
   transport: { type: 'string', default: 'channel' },
+  'at-rows': { type: 'string' },
   inflight: { type: 'string' },
   seconds: { type: 'string', default: '5' },
   rounds: { type: 'string', default: '3' },
@@ -100,19 +104,20 @@ export function readFlags(args: readonly string[]): BenchOptions | string {
 type Values = ReturnType<typeof parseArgs<{ options: typeof strings }>>['values'];
 
 function optionsOf(values: Values): BenchOptions {
-  const mode = oneOf('mode', values.mode, ['tcc', 'saga', 'empty']);
+  const mode = oneOf('mode', values.mode, ['tcc', 'saga', 'empty', 'at']);
   const transport = oneOf('transport', values.transport, ['channel', 'http']);
   const wait = oneOf('wait', values.wait, ['completed', 'decided', 'submitted']);
   const split = transport === 'http' ? 'split' : 'one';
   const layout = oneOf('layout', values.layout ?? split, ['one', 'split']);
   const ratePerSecond =
     values.rate === undefined ? null : number('rate', values.rate, { min: 1, max: 1_000_000 });
+  const usual = ratePerSecond !== null ? '8192' : mode === 'at' ? '16' : '512';
   const options: BenchOptions = {
     mode,
     branches: mode === 'empty' ? 0 : whole('branches', values.branches, 1, limits.branchesMax),
     log: oneOf('log', values.log, ['postgres', 'mysql', 'sqlite', 'memory']),
     transport,
-    inflight: whole('inflight', values.inflight ?? (ratePerSecond ? '8192' : '512'), 1, 65_536),
+    inflight: whole('inflight', values.inflight ?? usual, 1, 65_536),
     seconds: number('seconds', values.seconds, { min: 0.1, max: 86_400 }),
     rounds: whole('rounds', values.rounds, 1, 1_000),
     warmupSeconds: number('warmup', values.warmup, { min: 0.1, max: 3_600 }),
@@ -127,9 +132,13 @@ function optionsOf(values: Values): BenchOptions {
         ? null
         : whole('request-timeout', values['request-timeout'], 1, 3_600_000),
     hasFloor: !values['no-floor'] && !values.profile,
+    atRows: oneOf('at-rows', values['at-rows'] ?? 'many', ['many', 'one']),
     isProfiled: values.profile,
     isJson: values.json,
   };
+  if (mode !== 'at' && values['at-rows'] !== undefined) {
+    throw new BadFlag('--at-rows is for --mode at');
+  }
   refuseContradictions(options);
   return options;
 }
@@ -145,6 +154,7 @@ function refuseContradictions(options: BenchOptions): void {
   if (mode === 'empty' && (transport === 'http' || options.hasBarrier)) {
     throw new BadFlag('--mode empty has no participants: no --transport http, no --barrier');
   }
+  if (mode === 'at') refuseInAt(options);
   if (wait === 'submitted' && mode !== 'saga') {
     throw new BadFlag('--wait submitted is for --mode saga; a two-phase one takes decided');
   }
@@ -154,6 +164,13 @@ function refuseContradictions(options: BenchOptions): void {
   if (options.processes > options.inflight) {
     throw new BadFlag('--inflight must be at least --processes');
   }
+}
+
+/** Its branches are databases of the process that begins. */
+function refuseInAt({ layout, hasBarrier, rollbackPercent }: BenchOptions): void {
+  if (layout === 'split') throw new BadFlag('--mode at has no participants apart');
+  if (hasBarrier) throw new BadFlag('--mode at writes its barrier rows anyway: no --barrier');
+  if (rollbackPercent > 0) throw new BadFlag('--mode at has no branch that refuses: no --rollback');
 }
 
 function oneOf<const T extends string>(flag: string, text: string, words: readonly T[]): T {

@@ -3,11 +3,12 @@
  * an ending is `wished` only when the SDK said what was planned: committed, or refused by the last
  * branch.
  */
-import { type Saga, type Settle, SettleError } from '@settle/client';
+import type { Saga, Settle } from '@settle/client';
 import type { Participant } from '../../client-sdk/protocol/index.ts';
 import type { StepTypes } from '../../client-sdk/saga.ts';
 import { type BankCalls, bankService, type Entry, type Method, methodsOf } from './business.ts';
-import type { Attempt, Ending } from './load.ts';
+import { endingOf, isCode } from './endings.ts';
+import type { Attempt } from './load.ts';
 import type { WorkerSettings } from './messages.ts';
 
 /** The attempt that these settings ask for. `here`: the bank's methods, if this process offers them. */
@@ -37,25 +38,6 @@ export function attemptOf(
 /** In mode `empty` nobody can refuse, so the initiator does. */
 class Regret extends Error {}
 
-function isCode(error: unknown, code: SettleError['code']): boolean {
-  return error instanceof SettleError && error.code === code;
-}
-
-/**
- * Refused early: the coordinator, or in an open loop the SDK because as many as the coordinator
- * allows were under way, took nothing. An error of the commit has a cause; what fails there had
- * been taken, and is no refusal.
- */
-function endingOf(error: unknown, { ratePerSecond }: WorkerSettings): Ending {
-  const isUntaken =
-    isCode(error, 'OVERLOADED') ||
-    isCode(error, 'LOG_UNAVAILABLE') ||
-    (ratePerSecond !== null && isCode(error, 'UNREACHABLE'));
-  if (!(error instanceof Error)) return { error: String(error), isUnknown: false };
-  if (isUntaken && error.cause === undefined) return 'refused';
-  return { error: error.message, isUnknown: isCode(error, 'UNKNOWN') };
-}
-
 type Transact = (entry: Entry) => Promise<unknown>;
 
 function transactOf(settle: Settle, settings: WorkerSettings, here: BankCalls | null): Transact {
@@ -66,6 +48,8 @@ function transactOf(settle: Settle, settings: WorkerSettings, here: BankCalls | 
       return saga(settle, settings);
     case 'empty':
       return empty(settle, settings);
+    case 'at':
+      throw new Error('accounts.ts has the flow of this mode');
     default:
       return settings.mode satisfies never;
   }

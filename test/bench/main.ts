@@ -45,7 +45,7 @@ function leaveMemoryFolder(): void {
 
 async function measure(options: BenchOptions, signal: AbortSignal): Promise<void> {
   const whyNot = whyNoFloor(options);
-  if (options.hasFloor && whyNot !== null) say(`no ratio: ${whyNot}`);
+  if (options.hasFloor && options.mode !== 'at' && whyNot !== null) say(`no floor: ${whyNot}`);
   const { measured, result, profileFolder } = await measureOnce(options, { signal, say });
   if (profileFolder !== null) say(profileOf(profileFolder, measured.product));
   report(options, result);

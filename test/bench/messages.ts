@@ -4,8 +4,11 @@
  * know which of them it measures. Settings come as JSON in `process.argv[2]`.
  */
 
-/** The flow of one transaction. `empty`: a two-phase transaction without branches. */
-export type BenchMode = 'tcc' | 'saga' | 'empty';
+/**
+ * The flow of one transaction. `empty`: a two-phase transaction without branches. `at`: plain SQL in
+ * databases that are resources.
+ */
+export type BenchMode = 'tcc' | 'saga' | 'empty' | 'at';
 
 /**
  * - `both`: a service process that begins transactions and takes part in them: tries run where their
@@ -37,6 +40,10 @@ export interface WorkerSettings {
   readonly participantUrls: readonly string[] | null;
   /** Participants write one row through the barrier into this database; null: they answer at once. */
   readonly databaseUrl: string | null;
+  /** Databases of the resources, each a branch; null in all modes but `at`. */
+  readonly resourceUrls: readonly string[] | null;
+  /** Rows that transactions of mode `at` choose from, in each database. */
+  readonly atRows: 'one' | 'many';
   /** How long the SDK repeats a request, one that is refused early above all; null: its default. */
   readonly requestTimeoutMs: number | null;
   /** Connections of this process, each an SDK of its own; left out: one. */
@@ -58,13 +65,19 @@ export interface LoadOptions {
   readonly patienceMs?: number;
 }
 
+/** The round that is asked for. */
+export interface RoundWish {
+  readonly seconds: number;
+  readonly load?: LoadOptions;
+  /** In mode `at`: the same rows by plain local transactions. */
+  readonly isPlain?: boolean;
+}
+
 /**
  * To a worker. `run` asks an initiator for one round, with another load than it was set up for if
  * there is one (not of the floor); `stop` ends the process with code 0.
  */
-export type ToWorker =
-  | { readonly kind: 'run'; readonly seconds: number; readonly load?: LoadOptions }
-  | { readonly kind: 'stop' };
+export type ToWorker = ({ readonly kind: 'run' } & RoundWish) | { readonly kind: 'stop' };
 
 /** To a worker of the product. `calls`: what it has counted since the last time. */
 export type ToProductWorker = ToWorker | { readonly kind: 'calls' };

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type {
   FromWorker,
-  LoadOptions,
   RoundReport,
+  RoundWish,
   ToProductWorker,
   WorkerSettings,
 } from './messages.ts';
@@ -42,7 +42,7 @@ export interface Worker {
   readonly pid: number;
   /** Of its HTTP server, if it has one. */
   readonly url: string | null;
-  run(seconds: number, load?: LoadOptions): Promise<RoundReport>;
+  run(seconds: number, wish?: Omit<RoundWish, 'seconds'>): Promise<RoundReport>;
   /** Calls per tenth of a second since the last time, if it counts them. */
   calls(): Promise<readonly number[]>;
   stop(): Promise<void>;
@@ -98,9 +98,9 @@ export async function startWorker(
   return {
     pid: running.pid,
     url,
-    async run(seconds, load) {
+    async run(seconds, wish) {
       const round = heard(running, 'round');
-      say(running, { kind: 'run', seconds, ...(load === undefined ? {} : { load }) });
+      say(running, { kind: 'run', seconds, ...wish });
       return (await round).report;
     },
     async calls() {

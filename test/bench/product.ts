@@ -10,7 +10,7 @@ import { addTeam, addWorkers, type Crew, createCrew, settingsOf, type Team } fro
 import type { BenchOptions } from './flags.ts';
 import type { HeapReport } from './heap.ts';
 import type { HoldSettings } from './holder.ts';
-import type { WorkerRole, WorkerSettings } from './messages.ts';
+import type { RoundReport, WorkerRole, WorkerSettings } from './messages.ts';
 import { type Running, startNode, startWorker, type Worker } from './processes.ts';
 import type { Side, SidePlaces } from './side.ts';
 
@@ -21,6 +21,8 @@ export interface ProductSide extends Side {
   addWorker(role: WorkerRole, changes: ExtraWorker): Promise<Worker>;
   /** Begins so many transactions, which stay open when this has resolved. */
   hold(wish: Pick<HoldSettings, 'count' | 'isCommitted'>): Promise<void>;
+  /** One round of plain local transactions by the same workers; only in mode `at`. */
+  runPlain(seconds: number): Promise<readonly RoundReport[]>;
   /** Ends all workers that have been started. */
   endWorkers(): Promise<void>;
   /** `kill -9` of the coordinator. */
@@ -62,7 +64,8 @@ export async function openProduct(
   const crew = createCrew();
   try {
     const url = `http://127.0.0.1:${await freePort()}`;
-    const team = { options, url, file: workerFile, bankUrl: places.bankUrl };
+    const { bankUrl, resourceUrls } = places;
+    const team = { options, url, file: workerFile, bankUrl, resourceUrls };
     const participantUrls = await addHttpBanks(crew, team);
     const start = (): Running => startCoordinator(url, places, { participantUrls, showsHeap });
     const side = productSide(crew, team, start);
@@ -94,6 +97,7 @@ function productSide(crew: Crew, team: Team, start: () => Running): ProductSide 
   };
   return {
     ...{ kind: 'product', url, run: crew.run, endWorkers: crew.endWorkers },
+    runPlain: crew.runPlain,
     get coordinatorPid() {
       return crew.coordinatorPid;
     },
@@ -173,4 +177,19 @@ function askHeap({ child, broken }: Running): Promise<HeapReport> {
   });
   child.send('heap');
   return Promise.race([answer, broken]);
+}
+
+/** The product's workers and databases, without Settle. Closed with the product. */
+export function plainSide(product: ProductSide): Side {
+  const { url, runPlain: run } = product;
+  return {
+    ...{ kind: 'plain', url, run, held: 0 },
+    get coordinatorPid() {
+      return product.coordinatorPid;
+    },
+    get workerPids() {
+      return product.workerPids;
+    },
+    close: async () => undefined,
+  };
 }

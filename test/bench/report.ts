@@ -11,6 +11,8 @@ export interface BenchResult
     BenchOptions,
     'mode' | 'log' | 'branches' | 'transport' | 'layout' | 'inflight' | 'wait' | 'ratePerSecond'
   > {
+  /** Null in all modes but `at`. */
+  readonly atRows: BenchOptions['atRows'] | null;
   readonly txPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -25,6 +27,14 @@ export interface BenchResult
   readonly floorCpuUsPerTx: CpuPerTx | null;
   /** The floor's whole processor time per transaction over the product's. Steadier than rates. */
   readonly cpuRatioToFloor: number | null;
+  /** The same rows by plain local transactions, the same clients; null in all modes but `at`. */
+  readonly plainTxPerSecond: number | null;
+  readonly ratioToPlain: number | null;
+  readonly plainP50Ms: number | null;
+  readonly plainP99Ms: number | null;
+  /** How many times as long one takes, in the middle. */
+  readonly p50RatioToPlain: number | null;
+  readonly plainCpuUsPerTx: CpuPerTx | null;
   /** Of the coordinator. */
   readonly rssMb: number | null;
   /** Of all rounds: refused early; ended otherwise than they should. */
@@ -34,14 +44,16 @@ export interface BenchResult
 }
 
 /** Medians over the rounds. */
-export function resultOf(options: BenchOptions, { product, floor }: Measured): BenchResult {
+export function resultOf(options: BenchOptions, measured: Measured): BenchResult {
+  const { product, floor } = measured;
   const { mode, log, branches, transport, layout, inflight, wait, ratePerSecond } = options;
+  const atRows = mode === 'at' ? options.atRows : null;
   const of = (rounds: readonly Round[], pick: (round: Round) => number | undefined, digits = 1) =>
     rounded(median(rounds.map((round) => pick(round) ?? Number.NaN)), digits);
   const ratios = floor?.map((base, index) => (product[index]?.txPerSecond ?? 0) / base.txPerSecond);
   const cpuRatios = floor?.map((base, index) => totalCpuUs(base) / totalCpuUs(product[index]));
   return {
-    ...{ mode, log, branches, transport, layout, inflight, wait, ratePerSecond },
+    ...{ mode, atRows, log, branches, transport, layout, inflight, wait, ratePerSecond },
     txPerSecond: of(product, (round) => round.txPerSecond, 0),
     p50Ms: of(product, (round) => round.p50Ms, 2),
     p99Ms: of(product, (round) => round.p99Ms, 2),
@@ -55,9 +67,32 @@ export function resultOf(options: BenchOptions, { product, floor }: Measured): B
     cpuUsPerTx: cpuOf(product),
     floorCpuUsPerTx: floor === null ? null : cpuOf(floor),
     cpuRatioToFloor: cpuRatios === undefined ? null : rounded(median(cpuRatios), 3),
+    ...plainFigures(measured),
     rssMb: nullable(product, (round) => round.rssMb),
-    ...troubles([...product, ...(floor ?? [])]),
+    ...troubles([...product, ...(floor ?? []), ...(measured.plain ?? [])]),
   };
+}
+
+function plainFigures({ product, plain }: Measured) {
+  const of = (pick: (round: Round) => number, digits: number) =>
+    plain === null ? null : rounded(median(plain.map(pick)), digits);
+  const ratio = (pick: (round: Round) => number) =>
+    plain === null
+      ? null
+      : rounded(median(product.map((round, index) => quotient(round, plain[index], pick))), 3);
+  return {
+    plainTxPerSecond: of((round) => round.txPerSecond, 0),
+    ratioToPlain: ratio((round) => round.txPerSecond),
+    plainP50Ms: of((round) => round.p50Ms, 2),
+    plainP99Ms: of((round) => round.p99Ms, 2),
+    p50RatioToPlain: ratio((round) => round.p50Ms),
+    plainCpuUsPerTx: plain === null ? null : cpuOf(plain),
+  };
+}
+
+/** Of neighbours. */
+function quotient(one: Round, other: Round | undefined, pick: (round: Round) => number): number {
+  return other === undefined ? Number.NaN : pick(one) / pick(other);
 }
 
 /** The middle one, or the mean of the two in the middle; NaN of nothing. */
@@ -112,34 +147,50 @@ export function roundLine(name: string, round: Round): string {
   return `${name.padEnd(20)} ${txPerSecond.toFixed(0)}/s, ${latency}, cpu ${cpu} µs${more}`;
 }
 
-/** The result for people: one column each for product and floor. */
+/** The result for people: one column for the product, one for what it is compared with. */
 export function tableOf(result: BenchResult): string {
-  const { cpuUsPerTx: cpu, floorCpuUsPerTx: floorCpu } = result;
-  const { ratioToFloor: ratio, cpuRatioToFloor: cpuRatio } = result;
+  const { cpuUsPerTx: cpu } = result;
+  const base = baseOf(result);
   const rows: readonly (readonly [string, number | null, number | null | undefined])[] = [
-    ['transactions/s', result.txPerSecond, result.floorTxPerSecond],
-    ['p50 ms', result.p50Ms, result.floorP50Ms],
-    ['p99 ms', result.p99Ms, result.floorP99Ms],
-    ['cpu µs/tx, coordinator', cpu.coordinator, floorCpu?.coordinator],
-    ['cpu µs/tx, clients', cpu.client, floorCpu?.client],
-    ['cpu µs/tx, database', cpu.database, floorCpu?.database],
+    ['transactions/s', result.txPerSecond, base.txPerSecond],
+    ['p50 ms', result.p50Ms, base.p50Ms],
+    ['p99 ms', result.p99Ms, base.p99Ms],
+    ['cpu µs/tx, coordinator', cpu.coordinator, base.cpu?.coordinator],
+    ['cpu µs/tx, clients', cpu.client, base.cpu?.client],
+    ['cpu µs/tx, database', cpu.database, base.cpu?.database],
     ['durable waits/tx', result.durableWaitsPerTx, null],
     ['rows/tx', result.rowsPerTx, null],
     ['commits/s', result.commitsPerSecond, null],
     ['coordinator’s RSS, MiB', result.rssMb, null],
     ['refused', result.refused, null],
   ];
-  const { mode, branches, log, transport, layout, inflight } = result;
-  const title = `${mode}, ${branches} branches, ${log}, ${transport}, ${layout}, ${inflight} in flight`;
-  const lines = rows.map(([name, product, floor]) => {
-    const [left, right] = [product, floor].map((figure) => String(figure ?? '-').padStart(12));
+  const { mode, atRows, branches, log, transport, layout, inflight } = result;
+  const what = atRows === null ? mode : `${mode} (rows: ${atRows})`;
+  const title = `${what}, ${branches} branches, ${log}, ${transport}, ${layout}, ${inflight} in flight`;
+  const lines = rows.map(([name, product, other]) => {
+    const [left, right] = [product, other].map((figure) => String(figure ?? '-').padStart(12));
     return `${name.padEnd(24)}${left}${right}`;
   });
-  const head = `${''.padEnd(24)}${'product'.padStart(12)}${'floor'.padStart(12)}`;
-  return [
-    title,
-    head,
-    ...lines,
-    `ratio to the floor: ${ratio ?? '-'} by rate, ${cpuRatio ?? '-'} by processor time`,
-  ].join('\n');
+  const head = `${''.padEnd(24)}${'product'.padStart(12)}${base.name.padStart(12)}`;
+  return [title, head, ...lines, base.ratios].join('\n');
+}
+
+/** What the product is compared with. */
+function baseOf(result: BenchResult) {
+  if (result.mode === 'at') {
+    const { ratioToPlain, p50RatioToPlain } = result;
+    return {
+      name: 'plain',
+      ...{ txPerSecond: result.plainTxPerSecond, cpu: result.plainCpuUsPerTx },
+      ...{ p50Ms: result.plainP50Ms, p99Ms: result.plainP99Ms },
+      ratios: `ratio to plain: ${ratioToPlain ?? '-'} by rate; it takes ${p50RatioToPlain ?? '-'} × as long`,
+    };
+  }
+  const { ratioToFloor, cpuRatioToFloor } = result;
+  return {
+    name: 'floor',
+    ...{ txPerSecond: result.floorTxPerSecond, cpu: result.floorCpuUsPerTx },
+    ...{ p50Ms: result.floorP50Ms, p99Ms: result.floorP99Ms },
+    ratios: `ratio to the floor: ${ratioToFloor ?? '-'} by rate, ${cpuRatioToFloor ?? '-'} by processor time`,
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * Runs the rounds: warm-up, then product and floor in turn, so that whatever else the machine does
- * hits both; and takes the medians. Invariant: the ratio is the median of the ratios of neighbours,
+ * Runs the rounds: warm-up, then product and what it is compared with in turn, so that whatever else
+ * the machine does hits both; and takes the medians. Invariant: the ratio is the median of the ratios of neighbours,
  * never a quotient of figures from different moments.
  */
 import { type Counters, quietCounters } from './counters.ts';
@@ -29,7 +29,7 @@ export interface Round {
   readonly failed: number;
   readonly firstError: string | null;
   readonly cpuUsPerTx: CpuPerTx;
-  /** What the coordinator counted; null: the floor counts nothing. */
+  /** What the coordinator counted; null: of the product alone. */
   readonly counted: Counted | null;
   readonly rssMb: number | null;
   /** When it ran, on the machine's monotonic clock. */
@@ -46,10 +46,11 @@ export interface Counted {
   readonly commitsPerSecond: number;
 }
 
-/** All rounds, in their order; the floor's round after the product's of the same index. */
+/** All rounds, in their order; those of the others after the product's of the same index. */
 export interface Measured {
   readonly product: readonly Round[];
   readonly floor: readonly Round[] | null;
+  readonly plain: readonly Round[] | null;
 }
 
 /** Told of each round, for people who wait. */
@@ -63,22 +64,26 @@ export async function runRounds(
   signal: AbortSignal,
 ): Promise<Measured> {
   const { rounds, seconds, warmupSeconds } = options;
-  const product: Round[] = [];
-  const floor: Round[] = [];
+  const sides = [stage.product, stage.floor, stage.plain].filter((side) => side !== null);
+  const found: Readonly<Record<Side['kind'], Round[]>> = { product: [], floor: [], plain: [] };
   const measure = async (side: Side, name: string, forSeconds: number): Promise<Round> => {
     signal.throwIfAborted();
     const round = await untilAborted(measureRound(stage, side, forSeconds), signal);
     tell(name, round);
     return round;
   };
-  await measure(stage.product, 'warm-up', warmupSeconds);
-  if (stage.floor !== null) await measure(stage.floor, 'warm-up of the floor', warmupSeconds);
+  for (const side of sides) await measure(side, `warm-up, ${side.kind}`, warmupSeconds);
   for (let number = 1; number <= rounds; number += 1) {
-    product.push(await measure(stage.product, `round ${number}`, seconds));
-    if (stage.floor === null) continue;
-    floor.push(await measure(stage.floor, `floor ${number}`, seconds));
+    for (const side of sides) {
+      found[side.kind].push(await measure(side, `${side.kind} ${number}`, seconds));
+    }
   }
-  return { product, floor: stage.floor === null ? null : floor };
+  const { product, floor, plain } = found;
+  return {
+    product,
+    floor: stage.floor === null ? null : floor,
+    plain: stage.plain === null ? null : plain,
+  };
 }
 
 /** The work, or a rejection as soon as `signal` aborts; the work is not ended by that. */
@@ -103,7 +108,8 @@ async function measureRound(stage: Stage, side: Side, seconds: number): Promise<
   const counted = countedBetween(countersBefore, countersAfter, load.seconds);
   return {
     ...load,
-    cpuUsPerTx: cpuBetween(before, after, counted?.finished ?? load.transactions),
+    // Of those that the coordinator never hears of it has finished none.
+    cpuUsPerTx: cpuBetween(before, after, counted?.finished || load.transactions),
     counted,
     rssMb: rssBytes === null ? null : rssBytes / 2 ** 20,
     span,

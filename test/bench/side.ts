@@ -1,7 +1,7 @@
 /**
- * One of the two things that are compared: a coordinator with its workers, the product's
- * (`product.ts`) or the floor's, on a database of its own. Both are asked the same way; what they
- * cost is read from outside. Nothing is judged here.
+ * One of the things that are compared: a coordinator with its workers, the product's (`product.ts`)
+ * or the floor's, on a database of its own; in mode `at` the product's workers without Settle. All
+ * are asked the same way; what they cost is read from outside. Nothing is judged here.
  */
 import { join } from 'node:path';
 import { addTeam, addWorkers, type Crew, createCrew } from './crew.ts';
@@ -11,8 +11,8 @@ import { firstLine, startNode } from './processes.ts';
 
 /** A coordinator and its workers, ready to run rounds. */
 export interface Side {
-  /** The floor has no counters. */
-  readonly kind: 'product' | 'floor';
+  /** Only the product has counters. `plain`: local transactions of the product's own workers. */
+  readonly kind: 'product' | 'floor' | 'plain';
   readonly url: string;
   /** Null: it has no coordinator, and so no processor time of one. */
   readonly coordinatorPid: number | null;
@@ -30,6 +30,8 @@ export interface SidePlaces {
   readonly logUrl: string;
   /** Null: participants keep nothing. */
   readonly bankUrl: string | null;
+  /** In mode `at`, the databases of the resources. */
+  readonly resourceUrls: readonly string[] | null;
   /** Folder for CPU profiles; null: none are taken. */
   readonly profileFolder: string | null;
 }
@@ -39,6 +41,7 @@ const floorFolder = join(import.meta.dirname, 'floor');
 /** Why these options have no floor; null: they have one. */
 export function whyNoFloor(options: BenchOptions): string | null {
   if (!options.hasFloor) return 'not asked for';
+  if (options.mode === 'at') return 'its rows are compared with plain local transactions instead';
   if (options.transport === 'http') return 'the floor calls nobody over HTTP';
   if (options.hasBarrier && options.mode !== 'saga') return 'the floor with a barrier runs sagas';
   return options.rollbackPercent > 0 ? 'the floor only commits' : null;

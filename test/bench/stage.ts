@@ -8,9 +8,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Provided, provide, type StoreName, sources } from '../support/databases.ts';
+import { createAccounts } from './accounts.ts';
 import { createBank } from './business.ts';
 import type { BenchOptions } from './flags.ts';
-import { openProduct } from './product.ts';
+import { openProduct, plainSide } from './product.ts';
 import { openFloor, type Side, type SidePlaces, whyNoFloor } from './side.ts';
 
 /** Where the database does its work. */
@@ -27,6 +28,8 @@ export interface Stage {
   readonly product: Side;
   /** What it is compared with. Null: there is none for these options. */
   readonly floor: Side | null;
+  /** The same rows without Settle. Null: not in this mode, or not asked for. */
+  readonly plain: Side | null;
   readonly database: DatabaseProcess;
   /** With the profiles, which are complete once the stage is closed; it is not removed. */
   readonly profileFolder: string | null;
@@ -58,28 +61,33 @@ export async function setStage(options: BenchOptions, signal: AbortSignal): Prom
   try {
     const logs = await openLogs(options, cleanup);
     signal.throwIfAborted();
-    const bank = options.hasBarrier ? await openBank(logs.server, cleanup) : null;
-    const database = processOf(logs.server ?? bank?.server ?? null);
+    const isAt = options.mode === 'at';
+    const rowServer = options.hasBarrier || isAt ? await openRowServer(logs.server, cleanup) : null;
+    const database = processOf(logs.server ?? rowServer);
     const profileFolder = options.isProfiled ? await newFolder('settle-bench-profile-') : null;
-    const bankUrl = bank?.url ?? null;
-    const open = async (start: Start, profiles: string | null): Promise<Side> => {
+    const bankUrl = rowServer === null || isAt ? null : await newBank(rowServer);
+    const resourceUrls =
+      rowServer === null || !isAt ? null : await newResources(options, rowServer);
+    const open = async <S extends Side>(start: Start<S>, profiles: string | null): Promise<S> => {
       signal.throwIfAborted();
       const logUrl = await logs.newUrl();
-      const side = await start(options, { logUrl, bankUrl, profileFolder: profiles });
+      const places = { logUrl, bankUrl, resourceUrls, profileFolder: profiles };
+      const side = await start(options, places);
       cleanup.add(side.close);
       return side;
     };
     const product = await open(openProduct, profileFolder);
     const floor = whyNoFloor(options) === null ? await open(openFloor, null) : null;
+    const plain = isAt && options.hasFloor ? plainSide(product) : null;
     signal.throwIfAborted();
-    return { product, floor, database, profileFolder, close: () => cleanup.run() };
+    return { product, floor, plain, database, profileFolder, close: () => cleanup.run() };
   } catch (error) {
     await cleanup.run();
     throw error;
   }
 }
 
-type Start = (options: BenchOptions, places: SidePlaces) => Promise<Side>;
+type Start<S> = (options: BenchOptions, places: SidePlaces) => Promise<S>;
 
 /** Where logs are kept. */
 export interface Logs {
@@ -121,15 +129,29 @@ async function openServer(store: StoreName, cleanup: Cleanup): Promise<Provided>
   return server;
 }
 
-async function openBank(
-  logServer: Provided | null,
-  cleanup: Cleanup,
-): Promise<{ readonly server: Provided; readonly url: string }> {
-  const isThere = logServer?.store === 'postgres';
-  const server = isThere ? logServer : await openServer('postgres', cleanup);
+/** A PostgreSQL for the participants' rows: that of the log, if it is one. */
+async function openRowServer(logServer: Provided | null, cleanup: Cleanup): Promise<Provided> {
+  return logServer?.store === 'postgres' ? logServer : await openServer('postgres', cleanup);
+}
+
+async function newBank(server: Provided): Promise<string> {
   const url = await server.newDatabase();
   await createBank(url);
-  return { server, url };
+  return url;
+}
+
+/** One database for each branch. */
+async function newResources(
+  { branches }: BenchOptions,
+  server: Provided,
+): Promise<readonly string[]> {
+  const urls: string[] = [];
+  for (let number = 0; number < branches; number += 1) {
+    const url = await server.newDatabase();
+    await createAccounts(url);
+    urls.push(url);
+  }
+  return urls;
 }
 
 function newFolder(prefix: string): Promise<string> {

@@ -4,6 +4,7 @@
  * judges nothing. Argument: WorkerSettings as JSON.
  */
 import { connect, type Settle } from '@settle/client';
+import { openAccounts } from './accounts.ts';
 import { openBank } from './bank-rows.ts';
 import { type Bank, type BankCalls, bankService, offerSteps, offerTccMethods } from './business.ts';
 import { attemptOf } from './flows.ts';
@@ -20,6 +21,8 @@ interface Worker {
   readonly url: string | null;
   /** Null: it only takes part. */
   readonly load: Load | null;
+  /** In mode `at`: the same rows without Settle. */
+  readonly plainLoad?: Load;
   readonly calls: CallCount;
   close(): Promise<void>;
 }
@@ -29,6 +32,7 @@ async function openWorker(settings: WorkerSettings): Promise<Worker> {
     const { url, close } = await serveBank();
     return { url, load: null, calls: createCallCount(), close };
   }
+  if (settings.mode === 'at') return openAtWorker(settings);
   const { role, databaseUrl, connections = 1 } = settings;
   const pool = databaseUrl === null ? null : openBank(databaseUrl);
   const calls = createCallCount();
@@ -50,6 +54,22 @@ async function openWorker(settings: WorkerSettings): Promise<Worker> {
     async close() {
       await Promise.all(settles.map((settle) => settle.close()));
       await pool?.end();
+    },
+  };
+}
+
+async function openAtWorker(settings: WorkerSettings): Promise<Worker> {
+  const settle = await connectTo(settings);
+  const accounts = openAccounts(settle, settings.resourceUrls ?? [], settings);
+  await settle.ready();
+  return {
+    url: null,
+    load: createLoad(accounts.transact, settings),
+    plainLoad: createLoad(accounts.plain, settings),
+    calls: createCallCount(),
+    async close() {
+      await settle.close();
+      await accounts.close();
     },
   };
 }
@@ -102,8 +122,9 @@ function tell(message: FromWorker): void {
 async function obey(worker: Worker, message: ToProductWorker): Promise<void> {
   switch (message.kind) {
     case 'run': {
-      if (worker.load === null) throw new Error('a participant starts no transactions');
-      tell({ kind: 'round', report: await worker.load.round(message.seconds, message.load) });
+      const load = message.isPlain === true ? worker.plainLoad : worker.load;
+      if (!load) throw new Error('this worker starts no such transactions');
+      tell({ kind: 'round', report: await load.round(message.seconds, message.load) });
       return;
     }
     case 'calls':

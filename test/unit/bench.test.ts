@@ -67,6 +67,11 @@ describe('flags', () => {
     });
   });
 
+  test('plain SQL: sixteen in flight, on two databases with many rows', () => {
+    const options = readFlags(['--mode', 'at']);
+    expect(options).toMatchObject({ inflight: 16, branches: 2, atRows: 'many', log: 'postgres' });
+  });
+
   test('over HTTP participants are apart; a profile has no floor beside it', () => {
     expect(readFlags(['--transport', 'http'])).toMatchObject({ layout: 'split' });
     expect(readFlags(['--profile'])).toMatchObject({ isProfiled: true, hasFloor: false });
@@ -75,7 +80,9 @@ describe('flags', () => {
   test.each([
     ['--nonsense', "Unknown option '--nonsense'"],
     ['stray', "Unexpected argument 'stray'"],
-    ['--mode xa', '--mode takes tcc, saga, empty; not "xa"'],
+    ['--mode xa', '--mode takes tcc, saga, empty, at; not "xa"'],
+    ['--mode at --layout split', '--mode at has no participants apart'],
+    ['--at-rows one', '--at-rows is for --mode at'],
     ['--branches 0', '--branches takes a number from 1 to 256; not "0"'],
     ['--branches 1.5', '--branches takes a whole number; not "1.5"'],
     ['--rollback 101', '--rollback takes a number from 0 to 100; not "101"'],
@@ -188,15 +195,24 @@ describe('result', () => {
   test('the ratio is the median of the ratios of neighbours', () => {
     const product = [round(100), round(10), round(90)];
     const floor = [round(200), round(10), round(100)];
-    const result = resultOf(options, { product, floor });
+    const result = resultOf(options, { product, floor, plain: null });
     expect([result.txPerSecond, result.floorTxPerSecond]).toEqual([90, 100]);
     expect([result.ratioToFloor, result.cpuRatioToFloor]).toEqual([0.9, 1]);
+  });
+
+  test('plain local transactions have figures of their own, and no floor', () => {
+    const product = [round(30, { p50Ms: 6 }), round(40, { p50Ms: 3 })];
+    const plain = [round(100, { p50Ms: 2 }), round(80, { p50Ms: 2 })];
+    expect(resultOf(options, { product, floor: null, plain })).toMatchObject({
+      ...{ plainTxPerSecond: 90, ratioToPlain: 0.4, p50RatioToPlain: 2.25 },
+      ...{ floorTxPerSecond: null, ratioToFloor: null },
+    });
   });
 
   test('what was not measured once is not measured; failures of all rounds count', () => {
     const blind = { coordinator: null, client: 1, database: null };
     const product = [round(1), round(1, { cpuUsPerTx: blind, failed: 2, firstError: 'no' })];
-    const result = resultOf(options, { product, floor: null });
+    const result = resultOf(options, { product, floor: null, plain: null });
     expect(result.cpuUsPerTx).toEqual({ coordinator: null, client: 10.5, database: null });
     expect([result.failed, result.firstError, result.ratioToFloor]).toEqual([2, 'no', null]);
   });

@@ -56,7 +56,10 @@ async function compare(
   size: Readonly<Record<string, number>>,
 ): Promise<Finding> {
   const empty = await open(await newLogUrl());
-  const stage = { product: grown, floor: empty, database, profileFolder: null, close: grown.close };
+  const stage = {
+    ...{ product: grown, floor: empty, plain: null, database, profileFolder: null },
+    close: grown.close,
+  };
   const tell = (name: string, round: Round) =>
     bench.say(roundLine(name.replace('floor', 'empty log'), round));
   const result = resultOf(options, await runRounds(stage, options, tell, bench.signal));

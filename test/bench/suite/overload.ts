@@ -57,7 +57,9 @@ export const overload: Row = {
         flood.push(await side.addWorker('both', { connections: connectionsEach }));
       }
       const warm = await Promise.all(
-        [calm, ...flood].map((worker) => worker.run(Math.min(3, bench.seconds), warmLoad)),
+        [calm, ...flood].map((worker) =>
+          worker.run(Math.min(3, bench.seconds), { load: warmLoad }),
+        ),
       );
       const peak = await calm.run(bench.seconds);
       const peakRate = peak.transactions / peak.seconds;
@@ -131,7 +133,7 @@ interface Flood {
 async function drown(side: ProductSide, { calm, flood, peakRate, p99MsBefore, seconds }: Flood) {
   const ratePerSecond = (5 * peakRate) / floodWorkers;
   const load = { inflight: inflightEach, ratePerSecond, patienceMs };
-  const running = ownedLater(Promise.all(flood.map((worker) => worker.run(seconds, load))));
+  const running = ownedLater(Promise.all(flood.map((worker) => worker.run(seconds, { load }))));
   const before = cpuSeconds(side, flood);
   const [probes] = await Promise.all([probe(side.url, seconds), pause(seconds * 1_000)]);
   const after = cpuSeconds(side, flood);
@@ -174,7 +176,7 @@ async function calmP99Ms(calm: Worker, peakRate: number): Promise<number> {
 }
 
 function atHalf(calm: Worker, peakRate: number): Promise<RoundReport> {
-  return calm.run(1, { inflight: calmInflight, ratePerSecond: peakRate / 2 });
+  return calm.run(1, { load: { inflight: calmInflight, ratePerSecond: peakRate / 2 } });
 }
 
 /** Worse than any figure when not all of them ended well. */

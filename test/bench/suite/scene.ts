@@ -45,7 +45,7 @@ export async function inScene<T>(
       newLogUrl: logs.newUrl,
       async open(logUrl, more) {
         bench.signal.throwIfAborted();
-        const places = { logUrl, bankUrl: null, profileFolder: null };
+        const places = { logUrl, bankUrl: null, resourceUrls: null, profileFolder: null };
         const side = await openProduct(options, places, more);
         cleanup.add(side.close);
         return side;
