@@ -21,6 +21,8 @@ export const limits = {
   labelLengthMax: 128,
   /** Rows that one local transaction of a resource may change: their images are kept in memory. */
   undoRowsMax: 4_096,
+  /** A text of SQL under automatic undo: reading and completing one of this length takes seconds. */
+  sqlLengthMax: 1_000_000,
   /** Key of a row, as undo rows are found by it, in UTF-8. */
   rowKeyBytesMax: 512,
   /** A deadline further away than this is a mistake: 30 days. */

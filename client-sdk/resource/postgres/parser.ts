@@ -5,6 +5,7 @@
  */
 import type { Node, ParseResult } from '@pgsql/types';
 import { SettleError } from '../../errors.ts';
+import { limits } from '../../protocol/index.ts';
 import { unsupported } from '../refusal.ts';
 import { sameTree } from './tree.ts';
 
@@ -44,6 +45,7 @@ export function createParser(load: ParserLoader = loadPackages): Parser {
     const parser = await modules();
     // It takes comments alone for no statement, but nothing at all for a mistake.
     if (text.trim() === '') return [];
+    if (text.length > limits.sqlLengthMax) throw tooLong();
     // The parser is a C program and would see only what comes before it.
     if (text.includes('\0')) throw unsupported('a text with a NUL character', 'leave it out');
     return statementsOf(await parser.parse(text).catch(refuseUnread));
@@ -51,9 +53,15 @@ export function createParser(load: ParserLoader = loadPackages): Parser {
   return {
     parse,
     async write(tree) {
-      const text = written((await modules()).deparse, tree);
-      const statements = await parse(text).catch(refuseUnwritable);
-      if (statements.length === 1 && sameTree(statements[0], tree)) return text;
+      const { deparse } = await modules();
+      try {
+        const text = deparse(tree);
+        const statements = await parse(text);
+        if (statements.length === 1 && sameTree(statements[0], tree)) return text;
+      } catch {
+        // What cannot be written, read again or compared is as little ours to run as what differs.
+        throw unwritable();
+      }
       throw unwritable();
     },
   };
@@ -74,16 +82,11 @@ function refuseUnread(error: unknown): never {
   throw unsupported(`PostgreSQL's parser says "${reason}"`, 'correct the statement');
 }
 
-function written(deparse: ParserModules['deparse'], tree: Node): string {
-  try {
-    return deparse(tree);
-  } catch {
-    throw unwritable();
-  }
-}
-
-function refuseUnwritable(): never {
-  throw unwritable();
+function tooLong() {
+  return unsupported(
+    `a text of more than ${limits.sqlLengthMax} characters`,
+    'give the values as parameters, many of them as one array, or in several statements',
+  );
 }
 
 function unwritable() {

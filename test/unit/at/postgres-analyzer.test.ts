@@ -1,5 +1,6 @@
 /** PostgreSQL's statements by their texts alone: what they are, what is refused, how they are rewritten. */
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../../client-sdk/protocol/index.ts';
 import { createPostgresAnalyzer } from '../../../client-sdk/resource/postgres/analyzer.ts';
 import type { Rewritten, WriteStatement } from '../../../client-sdk/resource/statement.ts';
 import { createTextCache } from '../../../client-sdk/resource/text-cache.ts';
@@ -109,10 +110,18 @@ describe('analysis', () => {
     await expect(analyzer.analyze('select 1 \0; delete from acct')).rejects.toMatchObject(refusal);
   });
 
-  it('reads texts of megabytes', async () => {
-    const rows = Array.from({ length: 50_000 }, (_, n) => `(${n}, 'a row of some length')`);
-    const sql = `insert into acct (id, owner) values ${rows.join(', ')}`;
-    expect((await write(sql)).change).toBe('insert');
+  it('reads texts up to a million characters', async () => {
+    const text = "select 'x'".padEnd(limits.sqlLengthMax);
+    expect(await analyzer.analyze(text)).toEqual({ kind: 'read', functions: [] });
+    await expect(analyzer.analyze(`${text} `)).rejects.toMatchObject(refusal);
+  });
+
+  it('refuses what is nested too deep, and goes on', async () => {
+    const deep = `select ${'('.repeat(100_000)}1${')'.repeat(100_000)}`;
+    await expect(analyzer.analyze(deep)).rejects.toMatchObject(refusal);
+    const long = `delete from acct where id = 1${' + 1'.repeat(20_000)}`;
+    await expect(outcome(long)).rejects.toMatchObject(refusal);
+    expect(await analyzer.analyze('select 1')).toEqual({ kind: 'read', functions: [] });
   });
 });
 
