@@ -320,6 +320,81 @@ await describeOn('postgres', (server) => {
       expect(await restore(session, 'g')).toEqual({ kind: 'restored', rows: 1 });
     });
 
+    it('is done once when two ask at once', async () => {
+      const { session, open: more } = await open();
+      const other = await more();
+      await branch(session, { gid: 'g', branchId: 1 }, () =>
+        stepBy(session, 't', { where: 'true', change: `update t set name = name || '!'` }),
+      );
+      const first = await transact(session, async () => {
+        const restored = await store.restore(session, freshCatalog(), 'g');
+        const second = restore(other, 'g');
+        await untilWaiting(session, other.pid);
+        return { restored, second };
+      });
+      expect(first.restored).toEqual({ kind: 'restored', rows: 3 });
+      expect(await first.second).toEqual({ kind: 'restored', rows: 0 });
+      expect(await rowsOf(session)).toEqual(['(1,one,1)', '(2,two,2)', '(3,three,3)']);
+    });
+
+    it('waits for a writer in flight, and then sees what he wrote', async () => {
+      const { session, open: more } = await open();
+      const writer = await more();
+      await branch(session, { gid: 'g', branchId: 1 }, () =>
+        stepBy(session, 't', { where: 'id = 1', change: `update t set name = 'x' where id = 1` }),
+      );
+      await writer.query(`begin; update t set rank = 100 where id = 1`);
+      const restoring = restore(session, 'g');
+      await untilWaiting(writer, session.pid);
+      await writer.query('commit');
+      expect(await restoring).toMatchObject({
+        kind: 'dirty',
+        row: { current: { id: '1', name: 'x', rank: '100' }, why: 'somebody else changed it' },
+      });
+    });
+
+    it.each(['public', 'public, ext'])('puts a key back into its case: path %s', async (path) => {
+      const { session } = await openDatabase(
+        server,
+        `create schema ext; create extension citext schema ext;
+         create table c (id ext.citext primary key, a int); insert into c values ('Ab', 1), ('b', 2);
+         set search_path to ${path}`,
+      );
+      await branch(session, { gid: 'g', branchId: 1 }, async () => [
+        ...(await stepBy(session, 'c', {
+          where: 'a in (1, 3)',
+          change: `update c set id = 'AB', a = 3 where a = 1`,
+        })),
+        ...(await stepBy(session, 'c', { where: 'true', change: 'delete from c where a = 3' })),
+        ...(await stepBy(session, 'c', {
+          where: 'true',
+          change: `insert into c values ('aB', 3)`,
+        })),
+      ]);
+      expect(await restore(session, 'g')).toMatchObject({ kind: 'restored' });
+      expect(await rowsOf(session, 'c')).toEqual(['(Ab,1)', '(b,2)']);
+    });
+
+    it('does not delete a row when others that refer to it are hidden', async () => {
+      const { session } = await openDatabase(
+        server,
+        `create table p (id int primary key); create table c (p int references p on delete cascade);
+         alter table c enable row level security; create role blind_${process.pid};
+         grant all on p, c, settle_undo to blind_${process.pid}`,
+      );
+      await session.query(`set role blind_${process.pid}`);
+      await branch(session, { gid: 'g', branchId: 1 }, () =>
+        stepBy(session, 'p', { where: 'id = 1', change: 'insert into p values (1)' }),
+      );
+      const restored = await restore(session, 'g');
+      await session.query(`reset role; drop owned by blind_${process.pid};
+        drop role blind_${process.pid}`);
+      expect(restored).toMatchObject({
+        kind: 'dirty',
+        row: { why: 'row security hides rows of public.c that refer to it' },
+      });
+    });
+
     it('knows a table by its own name, whatever the search path of the session', async () => {
       const { session } = await openDatabase(
         server,

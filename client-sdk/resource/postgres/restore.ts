@@ -58,10 +58,12 @@ const settings = `set local timezone to 'UTC';
 
 interface UndoRow extends Step {
   readonly undoId: string;
+  readonly isTableThere: boolean;
 }
 
 // By (gid, undo_id). Waits for whoever deletes them at this moment.
-const selection = `select undo_id::text as undo_id, table_name, row_key, before_image, after_image
+const selection = `select undo_id::text as undo_id, table_name, row_key, before_image, after_image,
+    (to_regclass(table_name) is not null)::int as is_there
   from settle_undo where gid = $1 order by settle_undo.undo_id desc for update`;
 
 const deletion = `delete from settle_undo where gid = $1 and undo_id = any ($2::bigint[])`;
@@ -70,6 +72,7 @@ async function undoRowsOf(session: Session, gid: Gid): Promise<readonly UndoRow[
   const { rows } = await session.query(selection, [gid]);
   return rows.map((row) => ({
     undoId: String(row['undo_id']),
+    isTableThere: Number(row['is_there']) === 1,
     table: String(row['table_name']),
     key: String(row['row_key']),
     before: storedImage(row['before_image']),
@@ -137,7 +140,8 @@ async function lockRows(
 ): Promise<ReadonlyMap<string, Row>> {
   const rows = new Map<string, Row>();
   for (const [table, steps] of Map.groupBy(undo, (step) => step.table)) {
-    const known = await lookUp(session, table);
+    const isThere = steps.every((step) => step.isTableThere);
+    const known = isThere ? await lookUp(session, table) : { table: null, why: gone };
     const fitting = known.table === null ? [] : steps.filter(hasKeyOf(known.table));
     const wanted = new Map(fitting.reverse().map((step) => [step.key, step.after ?? step.before]));
     const images = [...wanted.values()].filter((image) => image !== null);
@@ -150,7 +154,6 @@ async function lockRows(
       const image = found.get(step.key) ?? null;
       rows.set(identity(step), { ...known, found: image, image, original: step.before });
     }
-    if (known.table !== null) await holdStill(session, known.table);
   }
   return rows;
 }
@@ -164,22 +167,19 @@ function hasKeyOf({ facts }: RestoredTable): (step: Step) => boolean {
   };
 }
 
+/** The table as it is, and as it stays until we are done. */
 async function lookUp(session: Session, id: string): Promise<Pick<Row, 'table' | 'why'>> {
+  // As soon as it is read from, nobody changes its columns; and what is read from is locked first.
+  await session.query(`select from ${id} limit 0`);
   const [schema, name] = partsOf(id);
   const row = await readTable(session, { schema: schema ?? null, name: name ?? '' });
-  if (row === null) return { table: null, why: 'its table is gone' };
+  if (row === null) return { table: null, why: gone };
   const facts = factsFrom(row);
   if (facts.refusal !== null) return { table: null, why: `of its table: ${facts.refusal}` };
   return { table: { row, facts }, why: '' };
 }
 
-/** Our lock on its rows keeps the table as it is; it must not have changed just before. */
-async function holdStill(session: Session, { row, facts }: RestoredTable): Promise<void> {
-  const now = await readTable(session, { schema: row.schema, name: row.name });
-  if (JSON.stringify(now) !== JSON.stringify(row)) {
-    throw new Error(`the schema of ${facts.id} changes at this moment`);
-  }
-}
+const gone = 'its table is gone';
 
 function dirty({ table, key, before, after }: Step, current: Image | null, why: string): Restored {
   const row: DirtyRow = { table, key, before, after, current, why };

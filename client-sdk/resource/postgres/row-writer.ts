@@ -115,6 +115,8 @@ async function deleteRow(
 ): Promise<string | null> {
   const values = new Values();
   const cascades = row.cascades.filter((cascade) => deleteAction(cascade) !== null);
+  const hidden = cascades.find((cascade) => cascade.isHidden);
+  if (hidden !== undefined) return `row security hides rows of ${hidden.table} that refer to it`;
   const conditions = [
     keyIs(facts, from, values),
     ...cascades.map((each) => unreferred(facts, each)),

@@ -52,6 +52,9 @@ function refusalOf(row: TableRow): string | null {
   if (rule !== undefined) return `it has the rule ${rule}`;
   // Its texts are bytes of no known encoding; as text of JavaScript some would be lost.
   if (row.encoding === 'SQL_ASCII') return 'the database has the encoding SQL_ASCII';
+  // Which one a session means, its search path says.
+  if (row.undoTables > 1)
+    return 'the database has several tables settle_undo: locks would not meet';
   return refusalOfKey(row);
 }
 
@@ -82,12 +85,9 @@ const textual: ReadonlySet<string> = new Set([
   ...['date', 'time', 'timestamp', 'timestamptz'],
 ]);
 
-/** Locales in which even ASCII letters have cases of their own (dotless i, dots that stay). */
-const oddCases = /^(tr|az|lt)([_.@-]|$)/i;
-
-function formOf(key: KeyRow, { locale }: Pick<TableRow, 'locale'>): KeyColumn['form'] | null {
+function formOf(key: KeyRow, { hasPlainCases }: TableRow): KeyColumn['form'] | null {
   if (key.isEnum) return 'text';
-  if (!key.isBuiltIn) return key.base === 'citext' && !oddCases.test(locale) ? 'lower' : null;
+  if (!key.isBuiltIn) return key.base === 'citext' && hasPlainCases ? 'lower' : null;
   if (textual.has(key.base)) return 'text';
   if (key.base === 'bpchar') return key.hasLength ? 'text' : null;
   return key.base === 'numeric' ? 'number' : null;
@@ -167,7 +167,11 @@ export function hazardOfUndo(
 
 function hazardOfFunction({ name, column }: FunctionRow): Hazard {
   if (column === null) {
-    return { what: `check with ${name}()`, on: ['insert', 'update', 'delete'], columns: null };
+    return {
+      what: `${name}() in a check or a domain`,
+      on: ['insert', 'update', 'delete'],
+      columns: null,
+    };
   }
   return {
     what: `default of ${column} with ${name}()`,

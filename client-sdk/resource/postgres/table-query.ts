@@ -41,10 +41,12 @@ export interface CascadeRow {
   readonly table: string;
   readonly onDelete: string;
   readonly onUpdate: string;
+  /** Rows of that table may be there and not be seen. */
+  readonly isHidden: boolean;
   readonly columns: readonly { readonly own: string; readonly theirs: string }[];
 }
 
-/** A volatile function of the user's in a default (then `column`) or in a check. */
+/** A volatile function of the user's in a default (then `column`), a check or a domain. */
 export interface FunctionRow {
   readonly name: string;
   readonly column: string | null;
@@ -62,7 +64,10 @@ export interface TableRow {
   readonly isInherited: boolean;
   readonly hasRowSecurity: boolean;
   readonly encoding: string;
-  readonly locale: string;
+  /** Whether the database pairs the cases of ASCII letters as ASCII does (Turkish does not). */
+  readonly hasPlainCases: boolean;
+  /** Tables called settle_undo, in any schema. */
+  readonly undoTables: number;
   readonly isKeyImmediate: boolean;
   readonly rules: readonly string[];
   readonly columns: readonly ColumnRow[];
@@ -167,6 +172,7 @@ const triggers = list(
 const cascades = list(
   `json_build_object('name', f.conname, 'onDelete', f.confdeltype, 'onUpdate', f.confupdtype,
     'table', ${qualified('fn.nspname', 'ft.relname')},
+    'isHidden', row_security_active(ft.oid),
     'columns', ${list(
       `json_build_object('own', own.attname, 'theirs', theirs.attname)`,
       `from unnest(f.confkey, f.conkey) with ordinality as k (own, theirs, place)
@@ -183,6 +189,9 @@ const cascades = list(
   'f.conname',
 );
 
+const columnTypes = `select typed.atttypid from pg_catalog.pg_attribute typed
+  where typed.attrelid = c.oid and typed.attnum > 0`;
+
 const functions = list(
   `json_build_object('name', p.proname, 'column', a.attname)`,
   `from pg_catalog.pg_depend d
@@ -192,9 +201,9 @@ const functions = list(
     left join pg_catalog.pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum
     where d.refclassid = 'pg_catalog.pg_proc'::regclass and (f.adrelid = c.oid
       or d.classid = 'pg_catalog.pg_constraint'::regclass and d.objid in (
-        select k.oid from pg_catalog.pg_constraint k where k.contype = 'c' and (k.conrelid = c.oid
-          or k.contypid in (select typed.atttypid from pg_catalog.pg_attribute typed
-            where typed.attrelid = c.oid and typed.attnum > 0))))`,
+        select k.oid from pg_catalog.pg_constraint k
+          where k.contype = 'c' and (k.conrelid = c.oid or k.contypid in (${columnTypes})))
+      or d.classid = 'pg_catalog.pg_type'::regclass and d.objid in (${columnTypes}))`,
   'p.proname, a.attname',
 );
 
@@ -211,8 +220,10 @@ const query = `select json_build_object(
       where c.oid in (h.inhparent, h.inhrelid)),
     'hasRowSecurity', row_security_active(c.oid),
     'encoding', current_setting('server_encoding'),
-    'locale', (select d.datctype from pg_catalog.pg_database d
-      where d.datname = current_database()),
+    'hasPlainCases', lower('ABCDEFGHIJKLMNOPQRSTUVWXYZ' collate "default")
+      = 'abcdefghijklmnopqrstuvwxyz',
+    'undoTables', (select count(*) from pg_catalog.pg_class u
+      where u.relname = 'settle_undo' and u.relkind = 'r'),
     'isKeyImmediate', coalesce(i.indimmediate, true),
     'rules', ${rules}, 'columns', ${columns}, 'key', ${key}, 'triggers', ${triggers},
     'cascades', ${cascades}, 'functions', ${functions})::text as described
