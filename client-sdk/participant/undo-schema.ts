@@ -32,9 +32,25 @@ const image = `create or replace function settle_image(r anyelement) returns tex
   set lc_monetary to 'C'
   as $$ begin return pg_typeof(r)::text || r::text; end $$`;
 
+const mysqlTable = `create table if not exists settle_undo (
+  table_name varchar(261) character set utf8mb4 collate utf8mb4_bin not null,
+  row_key varchar(512) character set ascii collate ascii_bin not null,
+  step int not null,
+  gid varchar(64) character set ascii collate ascii_bin not null,
+  branch_id int not null,
+  position int not null,
+  undo_id bigint not null auto_increment,
+  before_image longtext character set utf8mb4 collate utf8mb4_bin null,
+  after_image longtext character set utf8mb4 collate utf8mb4_bin null,
+  created_at_ms bigint not null,
+  primary key (table_name, row_key, step),
+  unique key settle_undo_id (undo_id),
+  key settle_undo_gid (gid, undo_id)
+) engine = InnoDB row_format = dynamic`;
+
 const statements: Readonly<Record<Dialect, readonly string[]>> = {
   postgres: [table, index, image],
-  mysql: [],
+  mysql: [mysqlTable],
   sqlite: [],
 };
 

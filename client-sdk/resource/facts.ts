@@ -25,9 +25,10 @@ export interface KeyColumn {
   readonly name: string;
   /**
    * How two spellings of one value become one text. `text`: the image's text is canonical.
-   * `number`: without trailing zeros. `lower`: compared without case (citext).
+   * `number`: without trailing zeros. `lower`: compared without case (citext). `weight`: compared by
+   * a collation of MySQL; the image has the weight besides, under `weightOf` of the name.
    */
-  readonly form: 'text' | 'number' | 'lower';
+  readonly form: 'text' | 'number' | 'lower' | 'weight';
 }
 
 /** Something in the database that changes rows which the statement does not name. */

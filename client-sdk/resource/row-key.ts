@@ -16,9 +16,10 @@ import { unsupported } from './refusal.ts';
  */
 export function rowKey(facts: Pick<TableFacts, 'id' | 'key'>, image: Image): string {
   const texts = facts.key.map((column) => {
-    const value = Object.hasOwn(image, column.name) ? image[column.name] : null;
+    const name = column.form === 'weight' ? weightOf(column.name) : column.name;
+    const value = Object.hasOwn(image, name) ? image[name] : null;
     if (value === null || value === undefined) {
-      throw new Error(`an image of ${facts.id} has no ${column.name}, which is in its key`);
+      throw new Error(`an image of ${facts.id} has no ${name}, which is in its key`);
     }
     return canonical(column.form, value);
   });
@@ -32,9 +33,18 @@ export function rowKey(facts: Pick<TableFacts, 'id' | 'key'>, image: Image): str
   return key;
 }
 
+/**
+ * Where an image keeps the weight of a key column (form `weight`). No column has such a name: names
+ * that end with a space are refused by MySQL, which is where weights come from.
+ */
+export function weightOf(column: string): string {
+  return `weight of ${column} `;
+}
+
 function canonical(form: KeyColumn['form'], text: string): string {
   switch (form) {
     case 'text':
+    case 'weight':
       return text;
     case 'number':
       return text.includes('.') ? text.replace(/\.?0+$/, '') : text;

@@ -5,14 +5,10 @@
  */
 import type { Catalog, FunctionName, TableFacts, TableName } from '../facts.ts';
 import { unsupported } from '../refusal.ts';
+import { Remembered } from '../remembered.ts';
 import { writersAmong } from './functions.ts';
 import { factsFrom } from './table-facts.ts';
 import { readTable } from './table-query.ts';
-
-/** How long a change of the schema may stay unseen. */
-const rememberedMs = 60_000;
-/** Tables, and functions; the oldest goes. More than one program names. */
-const rememberedMax = 1_000;
 
 /**
  * A catalogue for one database; `nowMs` never goes back. Names without a schema are remembered as
@@ -48,28 +44,4 @@ export function createPostgresCatalog(nowMs: () => number): Catalog {
 function noSuchTable({ schema, name }: TableName) {
   const what = schema === null ? name : `${schema}.${name}`;
   return unsupported(`there is no table ${what}`, 'create it, or set the search path first');
-}
-
-/** Values by name, each for a minute. */
-class Remembered<Value> {
-  readonly #entries = new Map<string, { readonly value: Value; readonly untilMs: number }>();
-  readonly #nowMs: () => number;
-
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
-  }
-
-  get(name: string): Value | undefined {
-    const entry = this.#entries.get(name);
-    return entry === undefined || this.#nowMs() >= entry.untilMs ? undefined : entry.value;
-  }
-
-  set(name: string, value: Value): void {
-    this.#entries.delete(name);
-    this.#entries.set(name, { value, untilMs: this.#nowMs() + rememberedMs });
-    for (const [oldest] of this.#entries) {
-      if (this.#entries.size <= rememberedMax) break;
-      this.#entries.delete(oldest);
-    }
-  }
 }
