@@ -1,7 +1,7 @@
 /**
  * Runs the rounds: warm-up, then product and what it is compared with in turn, so that whatever else
- * the machine does hits both; and takes the medians. Invariant: the ratio is the median of the ratios of neighbours,
- * never a quotient of figures from different moments.
+ * the machine does hits all; and takes the medians. Invariant: the ratio is the median of the ratios of
+ * neighbours, never a quotient of figures from different moments.
  */
 import { type Counters, quietCounters } from './counters.ts';
 import { residentBytes, ticksOf, ticksOfTree, ticksPerSecond } from './cpu.ts';
