@@ -2,7 +2,6 @@
  * The SQL dialect of PostgreSQL: analysis and rewriting by text, each remembered. Nothing here
  * touches a database.
  */
-import type { Node } from '@pgsql/types';
 import type { TableFacts } from '../facts.ts';
 import { unsupported } from '../refusal.ts';
 import type { Analysis, Rewritten, SqlAnalyzer } from '../statement.ts';
@@ -11,7 +10,7 @@ import { analysisOf } from './analysis.ts';
 import { lockWithImages } from './lock.ts';
 import { createParser, type Parser, type ParserLoader } from './parser.ts';
 import { deleteWithImages, insertWithImages, updateWithImages } from './rewrite.ts';
-import { upsertWithImages } from './upsert.ts';
+import { rowsBeforeUpsert, upsertWithImages } from './upsert.ts';
 
 interface Known {
   readonly facts: readonly TableFacts[];
@@ -40,8 +39,7 @@ export function createPostgresAnalyzer(load?: ParserLoader): SqlAnalyzer {
       if (known !== undefined && sameFacts(known.facts, facts)) return known.rewritten;
       // What analysis refuses is never rewritten, whoever asks.
       await analyze(text);
-      const [statement] = await parser.parse(text);
-      const rewritten = await rewrite(parser, statement, facts);
+      const rewritten = await rewrite(parser, text, facts);
       const size = rewritten.text.length + (rewritten.before?.text.length ?? 0);
       rewritings.set(text, { facts, rewritten }, size);
       return rewritten;
@@ -51,33 +49,39 @@ export function createPostgresAnalyzer(load?: ParserLoader): SqlAnalyzer {
 
 async function rewrite(
   parser: Parser,
-  statement: Node | undefined,
+  text: string,
   facts: readonly TableFacts[],
 ): Promise<Rewritten> {
   for (const table of facts) refuseTable(table);
   const [first] = facts;
+  const [statement] = await parser.parse(text);
   if (statement === undefined || first === undefined) throw noImages();
   if ('SelectStmt' in statement) {
-    const text = await parser.write(lockWithImages(statement.SelectStmt));
-    return { text, before: null, givesRows: true };
+    const written = await parser.write(lockWithImages(statement.SelectStmt));
+    return { text: written, before: null, givesRows: true };
   }
   if ('UpdateStmt' in statement) {
     const { UpdateStmt: update } = statement;
-    const text = await parser.write(updateWithImages(update, first));
-    return { text, before: null, givesRows: update.returningClause !== undefined };
+    const written = await parser.write(updateWithImages(update, first));
+    return { text: written, before: null, givesRows: update.returningClause !== undefined };
   }
   if ('DeleteStmt' in statement) {
-    const text = await parser.write(deleteWithImages(statement.DeleteStmt));
-    const givesRows = statement.DeleteStmt.returningClause !== undefined;
-    return { text, before: null, givesRows };
+    const completed = deleteWithImages(statement.DeleteStmt);
+    return {
+      text: await parser.append(text, completed),
+      before: null,
+      givesRows: completed.givesRows,
+    };
   }
   if (!('InsertStmt' in statement)) throw noImages();
   const { InsertStmt: insert } = statement;
-  const givesRows = insert.returningClause !== undefined;
-  if (insert.onConflictClause?.action === 'ONCONFLICT_UPDATE') {
-    return { ...(await upsertWithImages(parser, insert, first)), givesRows };
-  }
-  return { text: await parser.write(insertWithImages(insert)), before: null, givesRows };
+  const isUpsert = insert.onConflictClause?.action === 'ONCONFLICT_UPDATE';
+  const completed = isUpsert ? upsertWithImages(insert) : insertWithImages(insert);
+  return {
+    text: await parser.append(text, completed),
+    before: isUpsert ? await rowsBeforeUpsert(parser, insert, first) : null,
+    givesRows: completed.givesRows,
+  };
 }
 
 function refuseTable({ id, key, columns }: TableFacts): void {

@@ -18,12 +18,22 @@ export interface ParserModules {
 /** Loads the two packages. */
 export type ParserLoader = () => Promise<ParserModules>;
 
+/** An insert or delete with more columns at the end of its `returning`, which is its last clause. */
+export interface Appended {
+  readonly tree: Node;
+  readonly columns: readonly Node[];
+  /** Whether the user's text has a `returning` already. */
+  readonly givesRows: boolean;
+}
+
 /** From text to tree and back. */
 export interface Parser {
   /** Its statements. Throws AT_UNSUPPORTED_SQL for what is no SQL, INVALID_CONFIG without packages. */
   parse(text: string): Promise<readonly Node[]>;
   /** Throws AT_UNSUPPORTED_SQL when the tree cannot be written down exactly. */
   write(tree: Node): Promise<string>;
+  /** The text of the tree, made from the user's own where that is possible. Throws as `write`. */
+  append(text: string, appended: Appended): Promise<string>;
 }
 
 /** Loads with the first statement; when that fails, the next statement tries again. */
@@ -50,20 +60,44 @@ export function createParser(load: ParserLoader = loadPackages): Parser {
     if (text.includes('\0')) throw unsupported('a text with a NUL character', 'leave it out');
     return statementsOf(await parser.parse(text).catch(refuseUnread));
   };
+  /** Null: the text does not say what the tree says. */
+  const proven = async (text: string, tree: Node) => {
+    const statements = await parse(text);
+    return statements.length === 1 && sameTree(statements[0], tree) ? text : null;
+  };
+  const write = async (tree: Node) => {
+    const { deparse } = await modules();
+    const text = await orNull(() => proven(deparse(tree), tree));
+    if (text === null) throw unwritable();
+    return text;
+  };
   return {
     parse,
-    async write(tree) {
-      const { deparse } = await modules();
-      try {
-        const text = deparse(tree);
-        const statements = await parse(text);
-        if (statements.length === 1 && sameTree(statements[0], tree)) return text;
-      } catch {
-        // What cannot be written, read again or compared is as little ours to run as what differs.
-        throw unwritable();
-      }
-      throw unwritable();
+    write,
+    async append(text, { tree, columns, givesRows }) {
+      const select = await write(selectOf(columns));
+      const added = select.replace('SELECT', givesRows ? ',' : 'returning');
+      // The line break ends a comment. Where another one follows the semicolon this is no SQL.
+      const whole = `${text.replace(/[;\s]+$/, '')}\n${added}`;
+      // Most texts end so, and keep every word of the user's.
+      return (await orNull(() => proven(whole, tree))) ?? write(tree);
     },
+  };
+}
+
+/** What cannot be written, read again or compared is as little ours to run as what differs. */
+async function orNull(work: () => Promise<string | null>): Promise<string | null> {
+  try {
+    return await work();
+  } catch {
+    return null;
+  }
+}
+
+function selectOf(columns: readonly Node[]): Node {
+  const targetList = [...columns];
+  return {
+    SelectStmt: { targetList, limitOption: 'LIMIT_OPTION_DEFAULT', op: 'SETOP_NONE' },
   };
 }
 

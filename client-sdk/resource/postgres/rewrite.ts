@@ -31,25 +31,28 @@ import {
   returningAlso,
   tableNode,
 } from './nodes.ts';
+import type { Appended } from './parser.ts';
 import { entriesOf } from './tree.ts';
 
 const rows = 'settle_rows';
 const rowColumn = 'settle_row';
 
 /** Only rows that were inserted come back: `on conflict do nothing` needs no more. */
-export function insertWithImages(insert: InsertStmt, inserted: readonly Node[] = []): Node {
+export function insertWithImages(insert: InsertStmt, inserted: readonly Node[] = []): Appended {
   const after = columnAs(imageColumns.after, imageOf(referenceOf(insert.relation ?? {})));
-  const images = [columnAs(imageColumns.before, nullText()), after, ...inserted];
-  const returningClause = returningAlso(insert.returningClause, images);
-  return { InsertStmt: { ...insert, returningClause } };
+  const columns = [columnAs(imageColumns.before, nullText()), after, ...inserted];
+  const returningClause = returningAlso(insert.returningClause, columns);
+  const givesRows = insert.returningClause !== undefined;
+  return { tree: { InsertStmt: { ...insert, returningClause } }, columns, givesRows };
 }
 
 /** A delete returns what it deletes. */
-export function deleteWithImages(statement: DeleteStmt): Node {
+export function deleteWithImages(statement: DeleteStmt): Appended {
   const before = columnAs(imageColumns.before, imageOf(referenceOf(statement.relation ?? {})));
-  const images = [before, columnAs(imageColumns.after, nullText())];
-  const returningClause = returningAlso(statement.returningClause, images);
-  return { DeleteStmt: { ...statement, returningClause } };
+  const columns = [before, columnAs(imageColumns.after, nullText())];
+  const returningClause = returningAlso(statement.returningClause, columns);
+  const givesRows = statement.returningClause !== undefined;
+  return { tree: { DeleteStmt: { ...statement, returningClause } }, columns, givesRows };
 }
 
 /** Throws AT_UNSUPPORTED_SQL for a `returning *` that cannot be spelled out. */

@@ -18,25 +18,26 @@ import {
   referenceOf,
   valuesNode,
 } from './nodes.ts';
-import type { Parser } from './parser.ts';
+import type { Appended, Parser } from './parser.ts';
 import { insertWithImages } from './rewrite.ts';
 import { entriesOf, nodesOf } from './tree.ts';
 
+/** The insert, with a column that says of each row whether it is new. */
+export function upsertWithImages(insert: InsertStmt): Appended {
+  // The row version that an insert makes was never locked; that of an update carries our lock on.
+  const isNew = equal(column(referenceOf(insert.relation ?? {}), 'xmax'), zero);
+  return insertWithImages(insert, [columnAs(imageColumns.inserted, isNew)]);
+}
+
 /** Throws AT_UNSUPPORTED_SQL when the rows that are there cannot be named before it runs. */
-export async function upsertWithImages(
+export async function rowsBeforeUpsert(
   parser: Parser,
   insert: InsertStmt,
   facts: TableFacts,
-): Promise<Omit<Rewritten, 'givesRows'>> {
-  const reference = referenceOf(insert.relation ?? {});
-  const inserted = columnAs(imageColumns.inserted, equal(column(reference, 'xmax'), zero));
-  const [text, select] = await Promise.all([
-    parser.write(insertWithImages(insert, [inserted])),
-    rowsThere(parser, insert, facts),
-  ]);
+): Promise<Rewritten['before']> {
   const parameters: number[] = [];
-  const renumbered = renumber(select, parameters);
-  return { text, before: { text: await parser.write(renumbered), parameters } };
+  const select = renumber(await rowsThere(parser, insert, facts), parameters);
+  return { text: await parser.write(select), parameters };
 }
 
 const zero: Node = { A_Const: { ival: {} } };

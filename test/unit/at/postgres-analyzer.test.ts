@@ -164,7 +164,7 @@ describe('rewriting', () => {
         'FOR NO KEY UPDATE OF item',
       parameters: [2, 3],
     });
-    expect(text).toContain('item.xmax = 0 AS settle_inserted');
+    expect(text).toMatch(/\nreturning NULL::text AS .*, item.xmax = 0 AS settle_inserted$/);
   });
 
   it('is remembered until the facts change', async () => {
@@ -192,6 +192,20 @@ describe('rewriting', () => {
     const facts = [corpusFacts({ schema: null, name: 'acct' })];
     await expect(analyzer.rewrite('truncate acct', facts)).rejects.toMatchObject(refusal);
     await expect(analyzer.rewrite('select 1', facts)).rejects.toMatchObject(refusal);
+  });
+
+  it('leaves every word of an insert or delete where it is', async () => {
+    const images = 'NULL::text AS settle_before, settle_image(acct.*) AS settle_after';
+    const cases = {
+      "insert into acct values (1, 'x;') -- why;": `\nreturning ${images}`,
+      'insert into acct (id)  select 7 returning id ; ;': `\n, ${images}`,
+      "insert into acct (id, note) values (1, json_value('{}', '$.a'));": `\nreturning ${images}`,
+    };
+    for (const [sql, added] of Object.entries(cases)) {
+      expect((await rewrite(sql)).text).toBe(`${sql.replace(/[; ]+$/, '')}${added}`);
+    }
+    const commented = 'delete from acct where id = 1; -- gone';
+    expect((await rewrite(commented)).text).toContain('DELETE FROM acct WHERE id = 1 RETURNING');
   });
 
   it('refuses what its writer would get wrong', async () => {
