@@ -1,6 +1,6 @@
 /**
  * `select … for update` and its kin: which tables it locks, and the select with an image of each
- * locked row. Guards: a row that the database locks is a row whose image is taken.
+ * locked row. Guards: of each locked row that comes back the image is taken.
  */
 import type { LockingClause, Node, RangeVar, SelectStmt } from '@pgsql/types';
 import { unsupported } from '../refusal.ts';

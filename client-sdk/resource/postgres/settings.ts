@@ -16,6 +16,7 @@ const guarded: ReadonlySet<string> = new Set([
   // How values are written and read.
   'array_nulls',
   'lc_monetary',
+  'quote_all_identifiers',
   'xmloption',
   // Triggers and foreign keys off.
   'session_replication_role',

@@ -392,6 +392,8 @@ const refusedByText = refused('text', [
   ['set session authorization postgres', 'names would mean other tables'],
   ['set session_replication_role = replica', 'triggers and foreign keys off'],
   ['set standard_conforming_strings = off', 'texts would be read otherwise'],
+  ['set quote_all_identifiers = on', 'images would be written otherwise'],
+  ['reset search_path', 'names would mean other tables'],
   ["set names 'latin1'", 'images would be read otherwise'],
   ['set constraints all deferred', 'the undo could violate them on its way'],
   ["notify news, 'x'", 'sent at the local commit, cannot be taken back'],
