@@ -1,0 +1,34 @@
+/** Understands texts of MySQL, each once. Nothing here touches a database. */
+import type { Analysis } from '../statement.ts';
+import { createTextCache } from '../text-cache.ts';
+import { type Understood, understand } from './analysis.ts';
+import { createParser, type ParserLoader } from './parser.ts';
+import type { Shape } from './shape.ts';
+import { tokensOf } from './tokens.ts';
+
+/** What a dialect for MySQL asks of a text. */
+export interface MysqlAnalyzer {
+  /** Throws AT_UNSUPPORTED_SQL, and INVALID_CONFIG when the parser is not installed. */
+  analyze(text: string): Promise<Analysis>;
+  /** The parts of a statement that writes; null for others. Throws as `analyze`. */
+  shapeOf(text: string): Promise<Shape | null>;
+}
+
+/** An analyzer with a cache of its own. */
+export function createMysqlAnalyzer(load?: ParserLoader): MysqlAnalyzer {
+  const parser = createParser(load);
+  const known = createTextCache<Understood>();
+  const understood = async (text: string) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const tokens = tokensOf(text);
+    const finding = await understand(parser, tokens);
+    // A token takes about as much as some ten characters of text.
+    known.set(text, finding, finding.shape === null ? 0 : tokens.length * 50);
+    return finding;
+  };
+  return {
+    analyze: async (text) => (await understood(text)).analysis,
+    shapeOf: async (text) => (await understood(text)).shape,
+  };
+}
