@@ -90,8 +90,7 @@ class DirtyRowError extends Error {
   override readonly name = 'DirtyRowError';
 
   constructor({ row }: Extract<Restored, { kind: 'dirty' }>) {
-    const now = row.current === null ? 'is gone' : 'was changed by somebody else';
-    super(`AT_DIRTY_ROW: ${row.table} ${row.key} ${now}`);
+    super(`AT_DIRTY_ROW: ${row.table} ${row.key}: ${row.why}`);
   }
 }
 

@@ -81,8 +81,8 @@ export function refuseHazards(write: WriteStatement, facts: TableFacts): void {
   const hazard = facts.hazards.find((one) => isMet(one, write));
   if (hazard === undefined) return;
   throw unsupported(
-    `${hazard.what} on ${facts.id} may change other rows`,
-    'change them here as well and drop it, or use a TCC method or a saga step',
+    `${hazard.what} on ${facts.id}, whose effect cannot be undone for certain`,
+    'drop it and do what it does in a statement, or use a TCC method or a saga step',
   );
 }
 
