@@ -62,7 +62,7 @@ export interface FullName {
 export async function readTable(session: Session, table: FullName): Promise<TableRow | null> {
   const { rows } = await session.query(queryFor(table));
   const parts = rows.map(partOf);
-  const head = parts.find(({ kind, b }) => kind === 'table' && b === table.name);
+  const head = parts.find(({ kind }) => kind === 'table');
   if (head === undefined) return null;
   const grants = await session.query('show grants');
   return {
@@ -127,9 +127,12 @@ function referencesIn(parts: readonly Part[]): readonly ReferenceRow[] {
  */
 function queryFor({ schema, name }: FullName): string {
   const ofTable = `table_schema = ${textLiteral(schema)} and table_name = ${textLiteral(name)}`;
+  // Names are compared without case here, even where two tables differ in it alone.
+  const spelled = `(@@lower_case_table_names <> 0 or hex(convert(concat(table_schema, '.', table_name)
+    using utf8mb4)) = '${Buffer.from(`${schema}.${name}`).toString('hex').toUpperCase()}')`;
   return `select 'table' as kind, 0 as place, table_schema as a, table_name as b, table_type as c,
       engine as d, null as e, null as f
-    from information_schema.tables where ${ofTable}
+    from information_schema.tables where ${ofTable} and ${spelled}
   union all select 'column', ordinal_position, column_name, concat(column_type,
       ifnull(concat(' character set ', character_set_name, ' collate ', collation_name), '')),
       extra, null, null, null

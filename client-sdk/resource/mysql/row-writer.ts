@@ -1,0 +1,144 @@
+/**
+ * The statements that read, lock and write data rows for a rollback on MySQL. Each row is looked up
+ * by its whole key, so that no other row is waited for. Guards: exactly one row is touched, and no
+ * other with it; what was written is read again by `restore.ts`.
+ */
+import type { Session, TableFacts } from '../facts.ts';
+import type { Image } from '../image.ts';
+import type { RowChange } from '../restore-plan.ts';
+import { rowKey } from '../row-key.ts';
+import { imageExpression, imageOf, keyCondition, writtenAs } from './image-columns.ts';
+import { quoted } from './names.ts';
+import { deleteAction, hazardOfUndo, touchedByUpdate } from './table-facts.ts';
+import type { ReferenceRow, TableRow } from './table-query.ts';
+
+/** A table as it is now. */
+export interface RestoredTable {
+  readonly row: TableRow;
+  readonly facts: TableFacts;
+}
+
+/** Locks the rows with the keys of these images and answers them by key; others are not there. */
+export async function currentRows(
+  session: Session,
+  { facts }: RestoredTable,
+  images: readonly Image[],
+): Promise<ReadonlyMap<string, Image>> {
+  const current = new Map<string, Image>();
+  for (const image of images) {
+    const { rows } = await session.query(
+      `select ${imageExpression(facts, 't')} as image from ${facts.id} as t
+        where ${keyCondition(facts, 't', image)} for update`,
+    );
+    for (const { image: text } of rows) {
+      if (typeof text !== 'string') throw new Error(`a row of ${facts.id} is too long to be read`);
+      const found = imageOf(facts, text);
+      current.set(rowKey(facts, found), found);
+    }
+  }
+  return current;
+}
+
+/** Writes one row back. Answers what is against it; null: it is written. Throws what the driver throws. */
+export async function writeBack(
+  session: Session,
+  { from, to, table }: RowChange<RestoredTable>,
+): Promise<string | null> {
+  const columns = from === null || to === null ? [] : changedColumns(table.facts, from, to);
+  const verb = from === null ? 'insert' : to === null ? 'delete' : 'update';
+  // A foreign key that came since may refer to a row that is to be deleted, or not: that is looked at.
+  const row = verb === 'delete' ? { ...table.row, references: [] } : table.row;
+  const hazard = hazardOfUndo(row, verb, columns);
+  if (hazard !== null) return `${hazard} has come since and may change other rows`;
+  if (to === null) return from === null ? null : await deleteRow(session, table, from);
+  if (from === null) return await insertRow(session, table.facts, to);
+  if (columns.length === 0) return 'only columns that the database computes differ';
+  return await updateRow(session, table, { from, to, columns });
+}
+
+async function insertRow(session: Session, facts: TableFacts, to: Image): Promise<null> {
+  const columns = facts.columns.filter(({ isGenerated }) => !isGenerated);
+  await session.query(
+    `insert into ${facts.id} (${columns.map(({ name }) => quoted(name)).join(', ')})
+      values (${columns.map((column) => writtenAs(column, valueIn(to, column.name))).join(', ')})`,
+  );
+  return null;
+}
+
+interface Update {
+  readonly from: Image;
+  readonly to: Image;
+  readonly columns: readonly string[];
+}
+
+async function updateRow(
+  session: Session,
+  { facts, row }: RestoredTable,
+  { from, to, columns }: Update,
+): Promise<null> {
+  // What the database would set to the time of now keeps its own when it is said.
+  const said = new Set([...columns, ...touchedByUpdate(row)]);
+  const set = facts.columns
+    .filter(({ name, isGenerated }) => said.has(name) && !isGenerated)
+    .map((column) => `t.${quoted(column.name)} = ${writtenAs(column, valueIn(to, column.name))}`);
+  await session.query(
+    `update ${facts.id} as t set ${set.join(', ')} where ${keyCondition(facts, 't', from)}`,
+  );
+  return null;
+}
+
+/** Columns that are not as they were, without those that the database computes. */
+function changedColumns(facts: TableFacts, from: Image, to: Image): readonly string[] {
+  return facts.columns
+    .filter(({ name, isGenerated }) => !isGenerated && from[name] !== to[name])
+    .map(({ name }) => name);
+}
+
+/**
+ * Deletes the row, unless rows that refer to it would change with it: ours are gone by now. Nobody
+ * can add one meanwhile, for that takes a lock on this row.
+ */
+async function deleteRow(
+  session: Session,
+  { row, facts }: RestoredTable,
+  from: Image,
+): Promise<string | null> {
+  for (const reference of row.references) {
+    const what = deleteAction(reference);
+    if (what === null || !(await isReferred(session, facts, { reference, from }))) continue;
+    return `others refer to it: ${what}`;
+  }
+  await session.query(`delete from ${facts.id} where ${keyCondition(facts, facts.id, from)}`);
+  return null;
+}
+
+interface Referred {
+  readonly reference: ReferenceRow;
+  readonly from: Image;
+}
+
+async function isReferred(
+  session: Session,
+  facts: TableFacts,
+  { reference, from }: Referred,
+): Promise<boolean> {
+  const pairs = reference.columns.map(
+    ({ own, theirs }) => `c.${quoted(theirs)} = t.${quoted(own)}`,
+  );
+  // A row may refer to itself.
+  const others =
+    reference.table === facts.id
+      ? `and not (${facts.key.map(({ name }) => `c.${quoted(name)} = t.${quoted(name)}`).join(' and ')})`
+      : '';
+  const { rows } = await session.query(
+    `select 1 as referred from ${facts.id} as t join ${reference.table} as c on ${pairs.join(' and ')}
+      where ${keyCondition(facts, 't', from)} ${others} limit 1`,
+  );
+  return rows.length > 0;
+}
+
+function valueIn(image: Image, name: string): string | null {
+  const value = image[name];
+  if (value === undefined) throw new Error('an image lacks a column of its table');
+  return value;
+}

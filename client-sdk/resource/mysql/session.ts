@@ -1,0 +1,86 @@
+/**
+ * The settings under which a resource uses a connection of MySQL or MariaDB. The connection belongs
+ * to the user's pool: what is changed is kept in variables of the session first and put back before
+ * the pool gets it again, or the connection is thrown away. One round trip to set, one to put back,
+ * and nobody waits for the second.
+ */
+import type { HeldConnection, ResourceDatabase } from '../database.ts';
+import { wholeLiteral } from './literals.ts';
+
+/** Before 11.1 MariaDB knows only the old name of the isolation, MySQL 8 only the new one. */
+const isolation = '/*!80000 transaction_isolation*//*M! tx_isolation*/';
+
+/** What may be changed, whether at once or for a rollback. */
+const settings: readonly string[] = [
+  ...['innodb_lock_wait_timeout', 'autocommit', 'sql_select_limit', 'time_zone', 'sql_mode'],
+  ...['foreign_key_checks', 'unique_checks', 'sql_safe_updates'],
+];
+
+/**
+ * The database with every connection at READ COMMITTED, with autocommit, and with waits for locks
+ * that end after this time, in whole seconds, for MySQL counts no others.
+ */
+export function withSettings<Native>(
+  database: ResourceDatabase<Native>,
+  lockTimeoutMs: number,
+): ResourceDatabase<Native> {
+  const seconds = wholeLiteral(Math.max(1, Math.ceil(lockTimeoutMs / 1_000)));
+  const kept = [
+    `@settle_isolation = @@session.${isolation}`,
+    ...settings.map((name) => `@settle_${name} = @@session.${name}`),
+  ];
+  const changes = [
+    `@@session.${isolation} = 'READ-COMMITTED'`,
+    `@@session.innodb_lock_wait_timeout = ${seconds}`,
+    '@@session.autocommit = 1',
+  ];
+  const setting = `set ${[...kept, ...changes].join(', ')}`;
+  return {
+    async acquire() {
+      const connection = await database.acquire();
+      try {
+        await connection.query(setting);
+      } catch (error) {
+        connection.release(error instanceof Error ? error : new Error('it could not be set'));
+        throw error;
+      }
+      return puttingBack(connection);
+    },
+  };
+}
+
+const reset = `set ${[
+  `@@session.${isolation} = @settle_isolation`,
+  ...settings.map((name) => `@@session.${name} = @settle_${name}`),
+].join(', ')}`;
+
+function puttingBack<Native>(connection: HeldConnection<Native>): HeldConnection<Native> {
+  let isReleased = false;
+  return {
+    native: connection.native,
+    query: (text, parameters) => connection.query(text, parameters),
+    release(error) {
+      if (isReleased) return;
+      isReleased = true;
+      if (error !== undefined) connection.release(error);
+      else
+        connection.query(reset).then(
+          () => connection.release(),
+          (failure: unknown) =>
+            connection.release(
+              failure instanceof Error ? failure : new Error('it could not be put back'),
+            ),
+        );
+    },
+  };
+}
+
+/**
+ * For a rollback: texts are read under the settings that images are written for (`image-columns.ts`).
+ * Without strict mode a value that does not fit is shortened, not refused; all that is written is
+ * read again. {@link withSettings} puts back what this changes.
+ */
+export const restoreSettings = `set @@session.time_zone = '+00:00',
+  @@session.sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES',
+  @@session.sql_select_limit = 18446744073709551615, @@session.sql_safe_updates = 0,
+  @@session.foreign_key_checks = 1, @@session.unique_checks = 1`;
