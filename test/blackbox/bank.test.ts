@@ -40,10 +40,21 @@ test('a short plan of faults: all or nothing for every transfer', async ({ skip 
     unknown: expect.any(Number),
     kills: expect.any(Number),
     violations: 0,
+    kinds: {
+      tcc: countsOf(),
+      saga: countsOf(),
+      at: { ...countsOf(), lockConflicts: expect.any(Number) },
+    },
   });
   expect(counts).not.toMatchObject({ committed: 0 });
   expect(counts).not.toMatchObject({ rolledBack: 0 });
+  expect(counts).not.toMatchObject({ kinds: { at: { committed: 0 } } });
 }, 240_000);
+
+function countsOf() {
+  const count: unknown = expect.any(Number);
+  return { transfers: count, committed: count, rolledBack: count, unknown: count };
+}
 
 test('wrong flags: how it is used, exit code 2', async () => {
   const { code, stderr } = await runBank('--break', 'everything');

@@ -1,6 +1,7 @@
 /**
- * Who plays: three banks, each a process with a shard of its own, the initiators, and the accounts.
- * Constants and pure functions; what the processes say to each other is here too.
+ * Who plays: three banks, each a process with a shard of its own, the offices that change wallets by
+ * plain SQL, the initiators, the accounts and the wallets. Constants and pure functions; what the
+ * processes say to each other is here too.
  */
 
 /** A shard is a database with accounts; the bank of the same letter is the process that serves it. */
@@ -13,13 +14,30 @@ export const storeOf = { a: 'postgres', b: 'postgres', c: 'mysql' } as const;
 export const initiators = ['teller-1', 'teller-2', 'teller-3'] as const;
 export type Initiator = (typeof initiators)[number];
 
+/**
+ * Shards with wallets: rows that only plain SQL under kind `at` changes. An account of the same shard
+ * is changed by TCC and sagas alone, so that each change is explained by one kind.
+ */
+export const walletShards = ['a', 'b'] as const satisfies readonly Shard[];
+export type WalletShard = (typeof walletShards)[number];
+
+/** Initiators of kind `at`: two processes of one service, each with every wallet shard. */
+export const desks = ['desk-1', 'desk-2'] as const;
+export type Desk = (typeof desks)[number];
+/** All processes with wallet shards; the vault is asked by desks and joins what they began. */
+export const offices = [...desks, 'vault'] as const;
+export type Office = (typeof offices)[number];
+export const officeServiceOf = { 'desk-1': 'desk', 'desk-2': 'desk', vault: 'vault' } as const;
+
 /** Two coordinators take turns: each take-over starts the one and leaves the other a zombie. */
 export const coordinators = ['coordinator-1', 'coordinator-2'] as const;
 export type CoordinatorName = (typeof coordinators)[number];
 
 /** One protection that `--break` switches off, to show that the checker sees it. */
-export type Breakage = 'barrier' | 'fence' | 'durability';
+export type Breakage = 'barrier' | 'fence' | 'durability' | 'undo';
 
+/** So few that they meet, so many that most transfers meet nobody. */
+export const walletsPerShard = 12;
 export const accountsPerShard = 10;
 /** Cents; so many that only a few transfers are refused for want of money. */
 export const openingCents = 100_000;
@@ -42,6 +60,16 @@ export function shardOf(account: string): Shard {
   return found;
 }
 
+export function walletName(shard: WalletShard, number: number): string {
+  return `${shard}-wallet-${number}`;
+}
+
+export function walletShardOf(wallet: string): WalletShard {
+  const found = walletShards.find((shard) => wallet.startsWith(`${shard}-`));
+  if (found === undefined) throw new RangeError(`no shard keeps ${wallet}`);
+  return found;
+}
+
 export function bankOf(shard: Shard): string {
   return `bank-${shard}`;
 }
@@ -58,6 +86,20 @@ export interface ParticipantSettings {
   readonly isGuarded: boolean;
 }
 
+/** All that have a link to the coordinator, by name of process and link. */
+export const clients: readonly string[] = [...shards.map(bankOf), ...offices, ...initiators];
+
+/** Settings of an office's process. */
+export interface OfficeSettings {
+  readonly name: Office;
+  /** Of the coordinator and of the shards' databases, each through a link. */
+  readonly url: string;
+  readonly databaseUrls: Readonly<Record<WalletShard, string>>;
+  /** Where it is asked, on 127.0.0.1. */
+  readonly port: number;
+  readonly vaultUrl: string;
+}
+
 /** Settings of an initiator process; `life` counts its starts, so that no gid comes twice. */
 export interface InitiatorSettings {
   readonly name: Initiator;
@@ -66,6 +108,8 @@ export interface InitiatorSettings {
   readonly seed: number;
   readonly tag: string;
   readonly perSecond: number;
+  /** Where the desks are asked. */
+  readonly deskUrls: Readonly<Record<Desk, string>>;
   /** Its history is written here. */
   readonly historyFile: string;
 }

@@ -6,11 +6,18 @@ import type { AccountSeen, HistoryLine } from './history.ts';
 import { isDoomed, type Transfer } from './transfers.ts';
 
 /** Replies against the log, whose outcomes the ledger rule holds against the money. */
-export function checkReplies({ evidence, transfers, states }: Case): readonly Violation[] {
+export function checkReplies({
+  evidence,
+  transfers,
+  walletTransfers,
+  states,
+}: Case): readonly Violation[] {
   const violations: Violation[] = [];
   const found = (gid: string, what: string) => violations.push({ rule: 'replies', gid, what });
   for (const line of evidence.history) {
     if (line.f !== 'transfer' || line.gid === null) continue;
+    // The log never hears of it: its reply is held against its entries.
+    if (walletTransfers.get(line.gid)?.route === 'alone') continue;
     const phase = states.get(line.gid)?.phase;
     if (line.type === 'ok' && !isCommit(phase)) {
       found(line.gid, `its initiator was told committed, it is ${phase ?? 'not in the log'}`);
@@ -20,7 +27,7 @@ export function checkReplies({ evidence, transfers, states }: Case): readonly Vi
       found(line.gid, `its initiator was told ${line.value}, it is ${phase}`);
     }
   }
-  for (const [gid, { story }] of transfers) {
+  for (const [gid, { story }] of [...transfers, ...walletTransfers]) {
     if (!isDoomed(story) || !isCommit(states.get(gid)?.phase)) continue;
     found(gid, `its story is "${story}", so nobody can have committed it, yet it is committed`);
   }

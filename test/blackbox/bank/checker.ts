@@ -5,6 +5,9 @@
  * - money: every account is its opening plus its ledger, and the total is what it was;
  * - reads: a total seen meanwhile differs by no more than what was then between decision and done
  *   (saga: between submit and done); nothing held is negative, nothing free below what undo took;
+ * - wallets: each gid of kind `at` did all legs or none, as decided, or as told of one database alone;
+ * - versions: the entries of a wallet follow each other without a gap and end in what it is;
+ * - undo: no undo row, no local transaction; barrier rows of kind `at` agree with the outcome;
  * - replies: `ok` is committed, `fail` never is, `info` may be either; a doomed one never commits;
  * - residue: nothing open, reserved or held; barrier rows only where they mean something;
  * - log: seq without gaps, one decision, epochs that only grow, replay works and equals index and API;
@@ -17,10 +20,29 @@ import type { LogRow } from '../../../server/log/log.ts';
 import { checkReads, checkReplies } from './check-history.ts';
 import { checkLedger, checkMoney, checkResidue } from './check-ledger.ts';
 import { checkApi, checkLog } from './check-log.ts';
+import {
+  checkUndo,
+  checkVersions,
+  checkWallets,
+  type Entries,
+  entriesByGid,
+} from './check-wallets.ts';
 import type { Evidence } from './evidence.ts';
 import type { Transfer } from './transfers.ts';
+import type { WalletTransfer } from './wallet-transfers.ts';
 
-export type Rule = 'ledger' | 'money' | 'reads' | 'replies' | 'residue' | 'log' | 'api' | 'crash';
+export type Rule =
+  | 'ledger'
+  | 'money'
+  | 'wallets'
+  | 'versions'
+  | 'undo'
+  | 'reads'
+  | 'replies'
+  | 'residue'
+  | 'log'
+  | 'api'
+  | 'crash';
 
 /** Something that must not be. `gid`: null when it is not about one transfer. */
 export interface Violation {
@@ -32,43 +54,58 @@ export interface Violation {
 /** The evidence, looked up by gid. */
 export interface Case {
   readonly evidence: Evidence;
+  /** Those between accounts, by TCC or saga. */
   readonly transfers: ReadonlyMap<string, Transfer>;
+  /** Those between wallets, by kind `at`. */
+  readonly walletTransfers: ReadonlyMap<string, WalletTransfer>;
+  readonly entries: Entries;
   readonly rows: ReadonlyMap<string, readonly LogRow[]>;
   /** What the rows of a gid replay to; a gid that cannot be replayed is missing. */
   readonly states: ReadonlyMap<string, Transaction>;
 }
 
-/** Everything holds when `violations` is empty. */
-export interface Finding {
+/** What became of transfers. */
+export interface Counts {
   readonly transfers: number;
   readonly committed: number;
   /** Rolled back, or never begun. */
   readonly rolledBack: number;
   /** Those whose initiator was told nothing for certain. */
   readonly unknown: number;
+}
+
+/** The kinds of transfers. */
+export type Kind = 'tcc' | 'saga' | 'at';
+
+/** Everything holds when `violations` is empty. */
+export interface Finding extends Counts {
+  readonly kinds: Readonly<Record<Kind, Counts>>;
+  /** Of kind `at`: given up because another one had the same rows. */
+  readonly lockConflicts: number;
   readonly violations: readonly Violation[];
 }
 
 /** Finds all violations, not just the first. */
 export function check(evidence: Evidence): Finding {
   const known = openCase(evidence);
-  const { transfers, states, rows } = known;
-  const phases = [...transfers.keys()].map((gid) => states.get(gid)?.phase);
-  const told = new Set(
-    evidence.history.flatMap(({ f, type, gid }) =>
-      f === 'transfer' && (type === 'ok' || type === 'fail') ? [gid] : [],
-    ),
-  );
+  const asked = [...known.transfers.values(), ...known.walletTransfers.values()];
+  const count = (transfers: typeof asked) => countOf(known, transfers);
   return {
-    transfers: transfers.size,
-    committed: phases.filter((phase) => phase === 'committed').length,
-    rolledBack:
-      phases.filter((phase) => phase === 'rolledBack').length +
-      [...transfers.keys()].filter((gid) => !rows.has(gid)).length,
-    unknown: [...transfers.keys()].filter((gid) => !told.has(gid)).length,
+    ...count(asked),
+    kinds: {
+      tcc: count(asked.filter(({ mode }) => mode === 'transaction')),
+      saga: count(asked.filter(({ mode }) => mode === 'saga')),
+      at: count(asked.filter(({ mode }) => mode === 'at')),
+    },
+    lockConflicts: evidence.history.filter(
+      ({ f, type, value }) => f === 'transfer' && type === 'fail' && value === 'LOCK_CONFLICT',
+    ).length,
     violations: [
       ...checkLedger(known),
       ...checkMoney(known),
+      ...checkWallets(known),
+      ...checkVersions(known),
+      ...checkUndo(known),
       ...checkReads(known),
       ...checkReplies(known),
       ...checkResidue(known),
@@ -79,10 +116,38 @@ export function check(evidence: Evidence): Finding {
   };
 }
 
+function countOf(known: Case, transfers: readonly (Transfer | WalletTransfer)[]): Counts {
+  const told = new Set(
+    known.evidence.history.flatMap(({ f, type, gid }) =>
+      f === 'transfer' && (type === 'ok' || type === 'fail') ? [gid] : [],
+    ),
+  );
+  const outcomes = transfers.map((transfer) => outcomeOf(known, transfer));
+  return {
+    transfers: transfers.length,
+    committed: outcomes.filter((outcome) => outcome === 'committed').length,
+    rolledBack: outcomes.filter((outcome) => outcome === 'rolledBack').length,
+    unknown: transfers.filter(({ gid }) => !told.has(gid)).length,
+  };
+}
+
+/** The log's; of what one database did alone, which the log never hears of, what is in it. */
+function outcomeOf({ states, rows, entries }: Case, transfer: Transfer | WalletTransfer) {
+  const { gid } = transfer;
+  if (transfer.mode === 'at' && transfer.route === 'alone') {
+    return entries.has(gid) ? 'committed' : 'rolledBack';
+  }
+  return rows.has(gid) ? states.get(gid)?.phase : 'rolledBack';
+}
+
 function openCase(evidence: Evidence): Case {
   const transfers = new Map<string, Transfer>();
+  const walletTransfers = new Map<string, WalletTransfer>();
   for (const line of evidence.history) {
-    if (line.f === 'transfer' && line.type === 'invoke') transfers.set(line.value.gid, line.value);
+    if (line.f !== 'transfer' || line.type !== 'invoke') continue;
+    const { value } = line;
+    if (value.mode === 'at') walletTransfers.set(value.gid, value);
+    else transfers.set(value.gid, value);
   }
   const rows = Map.groupBy(evidence.rows, (row) => row.gid);
   const states = new Map<string, Transaction>();
@@ -90,7 +155,8 @@ function openCase(evidence: Evidence): Case {
     const replayed = replay(own);
     if (replayed.ok && replayed.tx !== null) states.set(gid, replayed.tx);
   }
-  return { evidence, transfers, rows, states };
+  const entries = entriesByGid(evidence.shards);
+  return { evidence, transfers, walletTransfers, entries, rows, states };
 }
 
 /** The violation that takes the fewest lines to tell, with all that is known of its gid, by time. */
@@ -107,7 +173,7 @@ export function shortestWitness(evidence: Evidence, violations: readonly Violati
   return [`${rule}: ${gid === null ? '' : `${gid}: `}${what}`, ...shortest.lines];
 }
 
-/** History and log rows by time, then the ledger, which has no times. */
+/** History and log rows by time, then what is in the shards, which has no times. */
 function storyOf(evidence: Evidence, gid: string): readonly string[] {
   const told = evidence.history
     .filter((line) => line.gid === gid)
@@ -128,6 +194,19 @@ function storyOf(evidence: Evidence, gid: string): readonly string[] {
         return `ledger ${shard.shard}: branch ${branch_id} ${operation} ${account} ${change}`;
       }),
   );
+  const kept = evidence.shards.flatMap(({ shard, entries, undo, barrier }) => [
+    ...entries
+      .filter((row) => row.gid === gid)
+      .map((row) => `entry ${shard}: ${JSON.stringify(row)}`),
+    ...undo.filter((row) => row.gid === gid).map((row) => `undo ${shard}: ${JSON.stringify(row)}`),
+    ...barrier
+      .filter((row) => row.gid === gid)
+      .map((row) => `barrier ${shard}: ${JSON.stringify(row)}`),
+  ]);
   const timed = [...told, ...logged].sort((one, other) => one.t - other.t);
-  return [...timed.map(({ t, text }) => `${new Date(t).toISOString()} ${text}`), ...ledger];
+  return [
+    ...timed.map(({ t, text }) => `${new Date(t).toISOString()} ${text}`),
+    ...ledger,
+    ...kept,
+  ];
 }

@@ -2,6 +2,8 @@
  * What the checker judges: everything that can be read once all is quiet, and how it is read. The
  * shards and the log's tables are read directly, past participants and coordinator.
  */
+
+import { sql } from 'kysely';
 import pg from 'pg';
 import type { ListAnswer, TransactionSummary } from '../../../client-sdk/protocol/index.ts';
 import type { IndexRow, LogRow } from '../../../server/log/log.ts';
@@ -11,7 +13,7 @@ import {
   type LogRowStored,
   logRowOf,
 } from '../../../server/log/log-queries.ts';
-import type { Shard } from './cast.ts';
+import { type Shard, storeOf } from './cast.ts';
 import type { HistoryLine } from './history.ts';
 import type { ShardDatabase, ShardTables } from './shard-database.ts';
 
@@ -25,7 +27,15 @@ export interface ShardReading {
   readonly reservations: readonly Pick<ShardTables['reservation'], 'gid' | 'branch_id'>[];
   readonly ledger: readonly LedgerRow[];
   readonly barrier: readonly ShardTables['settle_barrier'][];
+  readonly wallets: readonly ShardTables['wallet'][];
+  readonly entries: readonly WalletEntry[];
+  readonly undo: readonly ShardTables['settle_undo'][];
+  /** Local transactions that nobody ends. */
+  readonly sessions: number;
 }
+
+/** What was done to a wallet, written with it. */
+export type WalletEntry = Omit<ShardTables['wallet_entry'], 'entry'>;
 
 /** A coordinator's term as the log has it. */
 export interface TermRow {
@@ -47,13 +57,23 @@ export interface Evidence {
   readonly crashes: readonly string[];
 }
 
-/** Reads one shard in one snapshot. */
-export function readShard(shard: Shard, db: ShardDatabase): Promise<ShardReading> {
+/** How many sessions of a shard are in a local transaction and do nothing; known of PostgreSQL. */
+export async function countSessions(shard: Shard, db: ShardDatabase): Promise<number> {
+  if (storeOf[shard] !== 'postgres') return 0;
+  const { rows } = await sql<{ readonly count: string }>`select count(*) as count
+    from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+      and state like 'idle in transaction%'`.execute(db);
+  return Number(rows[0]?.count);
+}
+
+/** Reads one shard, its tables in one snapshot. */
+export async function readShard(shard: Shard, db: ShardDatabase): Promise<ShardReading> {
+  const sessions = await countSessions(shard, db);
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
     .execute(async (trx) => ({
-      shard,
+      ...{ shard, sessions },
       accounts: await trx
         .selectFrom('account')
         .select(['account', 'opening', 'cents', 'held'])
@@ -64,6 +84,12 @@ export function readShard(shard: Shard, db: ShardDatabase): Promise<ShardReading
         .selectFrom('settle_barrier')
         .select(['gid', 'branch_id', 'operation', 'state'])
         .execute(),
+      wallets: await trx.selectFrom('wallet').selectAll().execute(),
+      entries: await trx
+        .selectFrom('wallet_entry')
+        .select(['gid', 'wallet', 'amount', 'cents', 'version'])
+        .execute(),
+      undo: await trx.selectFrom('settle_undo').select(['gid', 'table_name', 'row_key']).execute(),
     }));
 }
 

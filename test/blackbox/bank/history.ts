@@ -7,6 +7,7 @@ import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:
 import { join } from 'node:path';
 import type { Shard } from './cast.ts';
 import type { Transfer } from './transfers.ts';
+import type { WalletTransfer } from './wallet-transfers.ts';
 
 /** An account as a reader saw it, in cents. */
 export interface AccountSeen {
@@ -29,7 +30,7 @@ interface Line<Type, F, Value> {
 
 /** `value` of a completion: the code that came with it. */
 export type HistoryLine =
-  | Line<'invoke', 'transfer', Transfer>
+  | Line<'invoke', 'transfer', Transfer | WalletTransfer>
   | Line<'ok' | 'fail' | 'info', 'transfer', string>
   | Line<'invoke', 'read', number>
   | Line<'ok', 'read', { readonly number: number; readonly accounts: readonly AccountSeen[] }>

@@ -10,14 +10,21 @@ import { seededRandom } from '../../../server/runtime/random.ts';
 import { type InitiatorSettings, initiators, settingsOfThisProcess } from './cast.ts';
 import { type HistoryWriter, openHistory } from './history.ts';
 import { createTeller, type Teller } from './teller.ts';
+import type { Told } from './told.ts';
 import { drawTransfer, type Transfer } from './transfers.ts';
+import { drawWalletTransfer, type WalletTransfer } from './wallet-transfers.ts';
 
 /** More would only pile up behind a fault; at the usual rate it is six seconds of transfers. */
 const inflightMax = 64;
+/** Of all transfers, those of kind `at`. */
+const walletShare = 1 / 3;
+/** How often a wallet transfer that met another one is tried, each time under a new gid. */
+const attemptsMax = 3;
+const betweenAttemptsMs = 100;
 
 async function main(): Promise<void> {
   const settings = settingsOfThisProcess<InitiatorSettings>();
-  const { name, life, url, seed, tag, perSecond } = settings;
+  const { name, life, url, deskUrls, seed, tag, perSecond } = settings;
   const history = openHistory(settings.historyFile, `${name}.${life}`);
   const stopping = new AbortController();
   process.once('message', () => stopping.abort());
@@ -25,12 +32,16 @@ async function main(): Promise<void> {
   process.channel?.unref();
   const settle = await connectPatiently({ url, service: name, requestTimeoutMs: 10_000 });
   tellDemo({ kind: 'ready' });
-  const teller = createTeller(settle, url);
+  const teller = createTeller(settle, url, deskUrls);
   const random = seededRandom(seed * 1_009 + initiators.indexOf(name) * 101 + life);
   const inflight = new Set<Promise<void>>();
   for (let number = 0; !stopping.signal.aborted; number += 1) {
-    const transfer = drawTransfer(`${tag}.${name}.${life}.${number}`, random);
-    const running = carryOut(teller, history, transfer).finally(() => inflight.delete(running));
+    const gid = `${tag}.${name}.${life}.${number}`;
+    const work =
+      random.next() < walletShare
+        ? carryOutAgain(teller, history, drawWalletTransfer(gid, random))
+        : carryOut(teller, history, drawTransfer(gid, random));
+    const running = work.then(() => void inflight.delete(running));
     inflight.add(running);
     if (inflight.size >= inflightMax) await Promise.race(inflight);
     await pause((2_000 / perSecond) * random.next());
@@ -41,11 +52,30 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-async function carryOut(teller: Teller, history: HistoryWriter, transfer: Transfer): Promise<void> {
+async function carryOut(
+  teller: Teller,
+  history: HistoryWriter,
+  transfer: Transfer | WalletTransfer,
+): Promise<Told> {
   const { gid } = transfer;
   history.write({ type: 'invoke', f: 'transfer', gid, value: transfer });
-  const { type, code } = await teller.attempt(transfer);
-  history.write({ type, f: 'transfer', gid, value: code });
+  const told = await teller.attempt(transfer);
+  history.write({ type: told.type, f: 'transfer', gid, value: told.code });
+  return told;
+}
+
+/** A transfer that met another one in its rows has done nothing: it is another one that tries again. */
+async function carryOutAgain(
+  teller: Teller,
+  history: HistoryWriter,
+  transfer: WalletTransfer,
+): Promise<void> {
+  for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+    const gid = attempt === 1 ? transfer.gid : `${transfer.gid}.${attempt}`;
+    const { code } = await carryOut(teller, history, { ...transfer, gid });
+    if (code !== 'LOCK_CONFLICT') return;
+    await pause(betweenAttemptsMs * attempt);
+  }
 }
 
 await main();

@@ -1,6 +1,5 @@
 /**
- * `npm run bank -- [--minutes M] [--seed S] [--json] [--break barrier|fence|durability]`: reads the
- * flags, runs one plan, reports. Progress goes to stderr. Exit code 1: something was found (under
+ * `npm run bank -- [--minutes M] [--seed S] [--json] [--break WHAT]`: reads the flags, runs one plan, reports. Progress goes to stderr. Exit code 1: something was found (under
  * `--break`, that is what should happen); 2: wrong flags; 3: a database server is missing.
  */
 import { parseArgs } from 'node:util';
@@ -8,8 +7,8 @@ import type { Breakage } from './cast.ts';
 import { type BankResult, runBank } from './run.ts';
 
 const usage =
-  'usage: npm run bank -- [--minutes M] [--seed S] [--json] [--break barrier|fence|durability]';
-const breakages: readonly Breakage[] = ['barrier', 'fence', 'durability'];
+  'usage: npm run bank -- [--minutes M] [--seed S] [--json] [--break barrier|fence|durability|undo]';
+const breakages: readonly Breakage[] = ['barrier', 'fence', 'durability', 'undo'];
 const witnessLinesMax = 60;
 
 interface Flags {
@@ -51,13 +50,17 @@ function report({ finding, kills, witness, folder }: BankResult, isJson: boolean
   for (const line of witness.slice(0, witnessLinesMax)) say(`  ${line}`);
   if (folder !== null) say(`history and output of all processes: ${folder}`);
   const line = { transfers, committed, rolledBack, unknown, kills, violations: violations.length };
-  const text = isJson
-    ? JSON.stringify(line)
-    : Object.entries(line)
-        .map((e) => e.join(' '))
-        .join(', ');
+  const { kinds, lockConflicts } = finding;
+  const byKind = { ...kinds, at: { ...kinds.at, lockConflicts } };
+  if (!isJson) for (const [kind, counts] of Object.entries(byKind)) say(textOf(kind, counts));
+  const text = isJson ? JSON.stringify({ ...line, kinds: byKind }) : textOf('all', line);
   process.stdout.write(`${text}\n`);
   if (violations.length > 0) process.exitCode = 1;
+}
+
+function textOf(title: string, counts: object): string {
+  const texts = Object.entries(counts).map((entry) => entry.join(' '));
+  return `${title}: ${texts.join(', ')}`;
 }
 
 async function main(): Promise<void> {

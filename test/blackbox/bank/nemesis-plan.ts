@@ -4,7 +4,7 @@
  * run sees most of them; they may overlap.
  */
 import type { Random } from '../../../server/runtime/random.ts';
-import { type Breakage, bankOf, initiators, shards } from './cast.ts';
+import { type Breakage, bankOf, clients, initiators, offices, shards } from './cast.ts';
 import type { LinkFault } from './link.ts';
 
 /** What is done. `target`: a process; `coordinator` is the one whose turn it is. */
@@ -19,12 +19,11 @@ export type Fault =
 /** One line of the timetable: when, and how long until it is undone. */
 export type Appointment = Fault & { readonly atMs: number; readonly forMs: number };
 
-/** Links by name: `log`, `db-a` …, and `bank-a` … and `teller-1` … for the way to the coordinator. */
+/** Links by name: `log`, `db-a` …, and each client's for its way to the coordinator. */
 export const linkNames: readonly string[] = [
   'log',
   ...shards.map((shard) => `db-${shard}`),
-  ...shards.map(bankOf),
-  ...initiators,
+  ...clients,
 ];
 
 const gapMs = { min: 1_500, max: 4_000 } as const;
@@ -64,6 +63,7 @@ function deckOf(random: Random, breakage: Breakage | null): readonly Fault[] {
   const freeze = (target: string): Fault => ({ kind: 'freeze', target });
   const link = (name: string): Fault => ({ kind: 'link', link: name, fault: drawFault(random) });
   const bank = (): string => bankOf(pick(shards, random));
+  const office = (): string => pick(offices, random);
   const takeOver = (): Fault => ({ kind: 'takeOver', staying: drawStaying(random) });
   const coordinator = kill('coordinator');
   switch (breakage) {
@@ -71,12 +71,15 @@ function deckOf(random: Random, breakage: Breakage | null): readonly Fault[] {
       return [takeOver(), takeOver(), kill(pick(initiators, random))];
     case 'durability':
       return [coordinator, coordinator, kill(bank())];
+    case 'undo':
+      return [kill(office()), kill(office()), kill('coordinator'), link(office())];
     case 'barrier':
     case null:
       return [
         ...[coordinator, coordinator, takeOver(), { kind: 'killLog' } as const],
         ...[kill(bank()), kill(bank()), kill(pick(initiators, random))],
         ...[freeze('coordinator'), freeze(bank()), freeze(pick(initiators, random))],
+        ...[kill(office()), kill(office()), freeze(office()), link(office())],
         ...[link('log'), link(bank()), link(bank())],
         ...[link(`db-${pick(shards, random)}`), link(`db-${pick(shards, random)}`)],
         link(pick(initiators, random)),
@@ -94,7 +97,7 @@ function drawFault(random: Random): LinkFault {
 
 /** At least one initiator stays: a zombie without work would not notice that its term is over. */
 function drawStaying(random: Random): readonly string[] {
-  const others = [...shards.map(bankOf), ...initiators].filter(() => random.next() < 0.5);
+  const others = clients.filter(() => random.next() < 0.5);
   return [...new Set([pick(initiators, random), ...others])];
 }
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { becameReady } from '../../../server/demo/coordinator-api.ts';
-import { bankOf, type CoordinatorName, coordinators, initiators, shards } from './cast.ts';
+import { type CoordinatorName, clients, coordinators } from './cast.ts';
 import { type Appointment, describe, linkNames } from './nemesis-plan.ts';
 import type { Stage } from './stage.ts';
 
@@ -122,7 +122,7 @@ export function createNemesis(stage: Stage, onFault: (what: string) => void): Ne
     async heal() {
       for (const name of linkNames) for (const link of stage.linksNamed(name)) link.heal();
       for (const name of coordinators) if (name !== stage.active()) await children.kill(name);
-      const all = [stage.active(), ...shards.map(bankOf), ...initiators];
+      const all = [stage.active(), ...clients];
       for (const name of all) children.restart(name);
       await becameReady(stage.urlOf(stage.active()), freezeMsMax);
     },

@@ -7,9 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../../../server/runtime/random.ts';
-import { type Breakage, initiators } from './cast.ts';
+import { type Breakage, initiators, offices } from './cast.ts';
 import { check, type Finding, shortestWitness } from './checker.ts';
-import { countOpen, type Evidence, readApi, readLog, readShard } from './evidence.ts';
+import {
+  countOpen,
+  countSessions,
+  type Evidence,
+  readApi,
+  readLog,
+  readShard,
+} from './evidence.ts';
 import { historyFile, openHistory, readHistory } from './history.ts';
 import { createNemesis } from './nemesis.ts';
 import { planNemesis } from './nemesis-plan.ts';
@@ -99,7 +106,10 @@ async function play(stage: Stage, folder: string, options: BankOptions): Promise
   };
 }
 
-/** Ends the initiators, then waits until nothing is open or reserved. Null: it never became so. */
+/**
+ * Ends the initiators, then waits until no office works, nothing is open or reserved, and no local
+ * transaction is left. Null: it never became so.
+ */
 async function becameQuiet(stage: Stage): Promise<number | null> {
   const startedAt = performance.now();
   const passedMs = (): number => Math.round(performance.now() - startedAt);
@@ -109,12 +119,27 @@ async function becameQuiet(stage: Stage): Promise<number | null> {
   }
   await Promise.all(initiators.map((name) => stage.children.ended(name, quietMsMax)));
   while (passedMs() < quietMsMax) {
-    if ((await countOpen(stage.log.url)) === 0 && (await countReserved(stage)) === 0) {
-      return passedMs();
-    }
+    // In this order: what an office ends with may still open something in the log.
+    if (await isQuiet(stage)) return passedMs();
     await pause(pollMs);
   }
   return null;
+}
+
+async function isQuiet(stage: Stage): Promise<boolean> {
+  if ((await countWorking(stage)) > 0) return false;
+  if ((await countOpen(stage.log.url)) > 0 || (await countReserved(stage)) > 0) return false;
+  const sessions = [...stage.shards].map(([shard, db]) => countSessions(shard, db));
+  return (await Promise.all(sessions)).every((count) => count === 0);
+}
+
+/** Pieces of work that offices have begun; one that does not answer may have any. */
+async function countWorking({ officeUrls }: Stage): Promise<number> {
+  const counts = offices.map(async (name) => {
+    const response = await fetch(`${officeUrls[name]}/working`).catch(() => null);
+    return response === null ? 1 : Number(await response.json());
+  });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 async function countReserved(stage: Stage): Promise<number> {

@@ -1,14 +1,23 @@
 /**
- * A shard's database: its tables, its accounts, and how to open it. The ledger has no unique key
- * on purpose: that a branch does its work once is the barrier's task, and only a ledger that would
- * take a row twice can show that it failed.
+ * A shard's database: its tables, its accounts and wallets, and how to open it. Neither the ledger
+ * nor the entries of wallets have a key of gids, on purpose: that work is done once, or undone, is the
+ * product's task, and only a table that would take a row twice can show that it failed.
  */
-import { Kysely, MysqlDialect, PostgresDialect, sql } from 'kysely';
+import { type Generated, Kysely, MysqlDialect, PostgresDialect, sql } from 'kysely';
 import { createPool } from 'mysql2';
 import pg from 'pg';
 import { barrierSchema } from '../../../client-sdk/participant/barrier-schema.ts';
+import { undoSchema } from '../../../client-sdk/participant/undo-schema.ts';
 import type { LedgerTables } from '../../../server/demo/ledger.ts';
-import { accountsOf, openingCents, type Shard, storeOf } from './cast.ts';
+import {
+  accountsOf,
+  openingCents,
+  type Shard,
+  storeOf,
+  walletName,
+  walletShards,
+  walletsPerShard,
+} from './cast.ts';
 
 interface BarrierTable {
   readonly gid: string;
@@ -17,15 +26,46 @@ interface BarrierTable {
   readonly state: 'done' | 'blocked';
 }
 
-/** The tables of a shard, the barrier's included. */
-export type ShardTables = LedgerTables & { readonly settle_barrier: BarrierTable };
+/** Changed by kind `at` alone. Money is in integer cents. */
+interface WalletTables {
+  /** `version` counts the changes that stand. */
+  readonly wallet: {
+    readonly wallet: string;
+    readonly opening: number;
+    readonly cents: number;
+    readonly version: number;
+  };
+  /** One for each change of a wallet: what it was, and what the wallet was after it. */
+  readonly wallet_entry: {
+    readonly entry: Generated<number>;
+    readonly gid: string;
+    readonly wallet: string;
+    readonly amount: number;
+    readonly cents: number;
+    readonly version: number;
+  };
+}
+
+interface UndoTable {
+  readonly gid: string;
+  readonly table_name: string;
+  readonly row_key: string;
+}
+
+/** The tables of a shard, those of the product included. */
+export type ShardTables = LedgerTables &
+  WalletTables & { readonly settle_barrier: BarrierTable; readonly settle_undo: UndoTable };
 export type ShardDatabase = Kysely<ShardTables>;
 
 /** Calls in flight at one bank; a link that is cut holds its connections until it heals. */
-const connectionsMax = 20;
+const connectionsMaxDefault = 20;
 
 /** Opens the database; connects when it is used. `destroy()` closes it. */
-export function openShard(shard: Shard, url: string): ShardDatabase {
+export function openShard(
+  shard: Shard,
+  url: string,
+  connectionsMax = connectionsMaxDefault,
+): ShardDatabase {
   if (storeOf[shard] === 'mysql') {
     const pool = createPool({ uri: url, connectionLimit: connectionsMax });
     return new Kysely<ShardTables>({ dialect: new MysqlDialect({ pool }) });
@@ -50,15 +90,25 @@ const tables = [
     account varchar(32) not null, cents integer not null, ~change~ integer not null)`,
   'create index reservation_gid on reservation (gid)',
   'create index ledger_gid on ledger (gid)',
+  `create table wallet (
+    wallet varchar(32) primary key, opening integer not null,
+    cents integer not null check (cents >= 0), version integer not null)`,
+  `create table wallet_entry (
+    entry bigint ~identity~ primary key, gid varchar(64) not null, wallet varchar(32) not null,
+    amount integer not null, cents integer not null, version integer not null)`,
 ];
 
 /** Creates tables and accounts in an empty database. */
 export async function createShard(shard: Shard, db: ShardDatabase): Promise<void> {
   const store = storeOf[shard];
   const quote = store === 'mysql' ? '`' : '"';
-  for (const table of [...tables, barrierSchema(store)]) {
-    await sql.raw(table.replaceAll('~', quote)).execute(db);
+  const identity = store === 'mysql' ? 'auto_increment' : 'generated always as identity';
+  for (const table of tables) {
+    const text = table.replaceAll('~identity~', identity).replaceAll('~', quote);
+    await sql.raw(text).execute(db);
   }
+  for (const table of [barrierSchema(store), ...undoSchema(store)])
+    await sql.raw(table).execute(db);
   const accounts = accountsOf(shard).map(({ account, isClosed }) => ({
     account,
     opening: openingCents,
@@ -67,4 +117,32 @@ export async function createShard(shard: Shard, db: ShardDatabase): Promise<void
     is_closed: isClosed ? 1 : 0,
   }));
   await db.insertInto('account').values(accounts).execute();
+  await createWallets(shard, db);
+}
+
+/** Those of a shard that has any, with the money that they start with. */
+async function createWallets(shard: Shard, db: ShardDatabase): Promise<void> {
+  const known = walletShards.find((each) => each === shard);
+  if (known === undefined) return;
+  const wallets = Array.from({ length: walletsPerShard }, (_, number) => ({
+    wallet: walletName(known, number),
+    opening: openingCents,
+    cents: openingCents,
+    version: 0,
+  }));
+  await db.insertInto('wallet').values(wallets).execute();
+}
+
+/**
+ * What `--break undo` does to a shard: a rollback finds one undo row less than its branch wrote, the
+ * newest. A trigger takes it away in the rollback's own local transaction, so that no line of the
+ * product knows of it.
+ */
+export async function forgetUndo(db: ShardDatabase): Promise<void> {
+  await sql`create function forget_undo() returns trigger language plpgsql as $$ begin
+    delete from settle_undo
+      where undo_id = (select max(undo_id) from settle_undo where gid = new.gid);
+    return new; end $$`.execute(db);
+  await sql`create trigger forget_undo after insert on settle_barrier for each row
+    when (new.operation = 'rollback') execute function forget_undo()`.execute(db);
 }

@@ -1,6 +1,6 @@
 /**
- * Sets the scene: database servers, links, coordinators, banks and initiators, each a process of its
- * own; and takes everything away again. Nothing is judged here.
+ * Sets the scene: database servers, links, coordinators, banks, offices and initiators, each a process
+ * of its own; and takes everything away again. Nothing is judged here.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,19 +11,25 @@ import {
   type Breakage,
   bankOf,
   type CoordinatorName,
+  clients,
   coordinators,
+  type Desk,
   type Initiator,
   type InitiatorSettings,
   initiators,
+  type Office,
+  type OfficeSettings,
+  offices,
   type ParticipantSettings,
   type Shard,
   shards,
   storeOf,
+  walletShards,
 } from './cast.ts';
 import { type Children, createChildren } from './children.ts';
 import { historyFile } from './history.ts';
 import { type Link, openLink } from './link.ts';
-import { createShard, openShard, type ShardDatabase } from './shard-database.ts';
+import { createShard, forgetUndo, openShard, type ShardDatabase } from './shard-database.ts';
 
 /** What a run is asked for. */
 export interface StageOptions {
@@ -48,6 +54,7 @@ export interface Stage {
   turnTo(name: CoordinatorName, staying: readonly string[]): void;
   /** Direct, without a link: for readers and the final reading. */
   readonly shards: ReadonlyMap<Shard, ShardDatabase>;
+  readonly officeUrls: Readonly<Record<Office, string>>;
   close(): Promise<void>;
 }
 
@@ -62,14 +69,14 @@ interface Servers {
   readonly mysql: Provided;
 }
 
-/** Starts everything; resolves when the first coordinator serves and all banks are ready. */
+/** Starts everything; resolves when the first coordinator serves and all its clients are ready. */
 export async function setStage(options: StageOptions): Promise<Stage | string> {
   const servers = await startServers();
   if (typeof servers === 'string') return servers;
   await mkdir(options.folder, { recursive: true });
   const logUrl = await servers.log.newDatabase();
   await migrateLog(logUrl);
-  const urls = await createShards(servers);
+  const urls = await createShards(servers, options.breakage);
   const ports = { 'coordinator-1': await freePort(), 'coordinator-2': await freePort() };
   const links = await openLinks(logUrl, urls, ports['coordinator-1']);
   const children = createChildren(options.folder);
@@ -77,6 +84,7 @@ export async function setStage(options: StageOptions): Promise<Stage | string> {
   const linksNamed = (name: string) => links.get(name) ?? [];
   const through = (name: string, url: string) => linksNamed(name)[0]?.through(url) ?? url;
   const coordinatorUrl = (name: CoordinatorName) => `http://127.0.0.1:${ports[name]}`;
+  const officeUrls = await addressOffices();
   const databases = new Map(shards.map((shard) => [shard, openShard(shard, urls[shard])]));
   const stage: Stage = {
     children,
@@ -86,12 +94,13 @@ export async function setStage(options: StageOptions): Promise<Stage | string> {
     urlOf: coordinatorUrl,
     turnTo(name, staying) {
       active = name;
-      for (const client of [...shards.map(bankOf), ...initiators]) {
+      for (const client of clients) {
         for (const link of linksNamed(client))
           link.retarget(ports[name], !staying.includes(client));
       }
     },
     shards: databases,
+    officeUrls,
     async close() {
       await children.killAll();
       await Promise.all([...links.values()].flat().map((link) => link.close()));
@@ -117,9 +126,17 @@ export async function setStage(options: StageOptions): Promise<Stage | string> {
       children.add(participantPlan(settings));
       children.restart(bankOf(shard));
     }
-    await Promise.all(shards.map((shard) => children.ready(bankOf(shard))));
+    for (const name of offices) {
+      const databaseUrls = { a: through('db-a', urls.a), b: through('db-b', urls.b) };
+      const settings = { name, url: through(name, url), databaseUrls };
+      children.add(officePlan({ ...settings, ...portsOf(name, officeUrls) }));
+      children.restart(name);
+    }
+    const asked = [...shards.map(bankOf), ...offices];
+    await Promise.all(asked.map((name) => children.ready(name)));
     for (const name of initiators) {
-      children.add(initiatorPlan(name, through(name, url), options));
+      const settings = { name, url: through(name, url), deskUrls: officeUrls };
+      children.add(initiatorPlan(settings, options));
       children.restart(name);
     }
     await Promise.all(initiators.map((name) => children.ready(name)));
@@ -153,11 +170,15 @@ async function startServers(): Promise<Servers | string> {
 
 type ShardUrls = Readonly<Record<Shard, string>>;
 
-async function createShards({ postgres, mysql }: Servers): Promise<ShardUrls> {
+async function createShards(
+  { postgres, mysql }: Servers,
+  breakage: Breakage | null,
+): Promise<ShardUrls> {
   const create = async (shard: Shard): Promise<string> => {
     const url = await (storeOf[shard] === 'mysql' ? mysql : postgres).newDatabase();
     const db = openShard(shard, url);
     await createShard(shard, db);
+    if (breakage === 'undo' && walletShards.some((each) => each === shard)) await forgetUndo(db);
     await db.destroy();
     return url;
   };
@@ -173,7 +194,7 @@ async function openLinks(
   const links = new Map<string, readonly Link[]>();
   links.set('log', await Promise.all(coordinators.map(() => openLink(portOf(logUrl)))));
   for (const shard of shards) links.set(`db-${shard}`, [await openLink(portOf(urls[shard]))]);
-  for (const client of [...shards.map(bankOf), ...initiators]) {
+  for (const client of clients) {
     links.set(client, [await openLink(coordinatorPort)]);
   }
   return links;
@@ -193,7 +214,7 @@ function coordinatorCommand(settings: CoordinatorSettings): readonly string[] {
     // Shorter than the defaults, so that a short run sees what a long one would.
     ...['--call-timeout', '3s', '--retry-max', '2s'],
   ];
-  if (breakage === null || breakage === 'barrier') {
+  if (breakage === null || breakage === 'barrier' || breakage === 'undo') {
     return [join(root, 'server/cli/main.ts'), 'server', ...flags];
   }
   return [join(import.meta.dirname, 'broken-coordinator.ts'), breakage, name, String(port), log];
@@ -204,11 +225,31 @@ function participantPlan(settings: ParticipantSettings) {
   return { name: bankOf(settings.shard), command: () => command, mayEndWith: [] };
 }
 
-function initiatorPlan(name: Initiator, url: string, options: StageOptions) {
+async function addressOffices(): Promise<Readonly<Record<Office, string>>> {
+  const address = async (): Promise<string> => `http://127.0.0.1:${await freePort()}`;
+  return { 'desk-1': await address(), 'desk-2': await address(), vault: await address() };
+}
+
+function portsOf(name: Office, urls: Readonly<Record<Office, string>>) {
+  return { port: Number(new URL(urls[name]).port), vaultUrl: urls.vault };
+}
+
+function officePlan(settings: OfficeSettings) {
+  const command = [join(import.meta.dirname, 'office.ts'), JSON.stringify(settings)];
+  return { name: settings.name, command: () => command, mayEndWith: [] };
+}
+
+type InitiatorCast = {
+  readonly name: Initiator;
+  readonly url: string;
+  readonly deskUrls: Readonly<Record<Desk, string>>;
+};
+
+function initiatorPlan({ name, url, deskUrls }: InitiatorCast, options: StageOptions) {
   const { seed, tag, folder, perSecond } = options;
   const command = (life: number) => {
     const settings: InitiatorSettings = {
-      ...{ name, life, url, seed, tag },
+      ...{ name, life, url, deskUrls, seed, tag },
       perSecond: perSecond / initiators.length,
       historyFile: historyFile(folder, `${name}.${life}`),
     };

@@ -3,23 +3,18 @@
  * the transfer committed. `fail`: it was told, or is sure by the SDK's word, that it never will.
  * `info`: anything else, a time-out above all.
  */
-import { type ErrorCode, type Settle, SettleError } from '@settle/client';
+import { type Settle, SettleError } from '@settle/client';
 import { abandon } from '../../../server/demo/abandon.ts';
 import type { Entry, Side } from '../../../server/demo/ledger.ts';
 import type { SagaInput } from '../../../server/demo/teller-methods.ts';
-import { bankOf, shardOf } from './cast.ts';
+import { bankOf, type Desk, shardOf } from './cast.ts';
+import { leavesOpen, Regret, type Told } from './told.ts';
 import type { Transfer } from './transfers.ts';
-
-/** What a completion in the history says. */
-export interface Told {
-  readonly type: 'ok' | 'fail' | 'info';
-  /** A phase, a code of the SDK, or `regret`. */
-  readonly code: string;
-}
+import type { WalletTransfer } from './wallet-transfers.ts';
 
 export interface Teller {
   /** Never rejects. */
-  attempt(transfer: Transfer): Promise<Told>;
+  attempt(transfer: Transfer | WalletTransfer): Promise<Told>;
 }
 
 const name = 'bank-transfer';
@@ -27,14 +22,19 @@ const timeoutMs = 5_000;
 const sagaTimeoutMs = 10_000;
 const httpTimeoutMs = 5_000;
 
-/** Thrown by an initiator that changes its mind; nobody but it could have committed. */
-class Regret extends Error {}
-
-/** `url`: of the coordinator, for those transfers that speak plain HTTP with it. */
-export function createTeller(settle: Settle, url: string): Teller {
+/**
+ * `url`: of the coordinator, for those transfers that speak plain HTTP with it; `deskUrls`: where
+ * those of kind `at` are carried out.
+ */
+export function createTeller(
+  settle: Settle,
+  url: string,
+  deskUrls: Readonly<Record<Desk, string>>,
+): Teller {
   return {
     async attempt(transfer) {
       try {
+        if (transfer.mode === 'at') return await askDesk(deskUrls[transfer.desk], transfer);
         if (transfer.story === 'abandoned') return await runAbandoned(url, transfer);
         if (transfer.mode === 'saga') return await runSaga(settle, transfer);
         return await runTransaction(settle, transfer);
@@ -80,13 +80,26 @@ async function runAbandoned(url: string, transfer: Transfer): Promise<Told> {
   return { type: 'info', code: ok ? 'abandoned' : `begin answered ${status}` };
 }
 
-/** The SDK says that with any other code the decision, or the saga, certainly was not taken. */
-const unknownCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNKNOWN', 'INTERNAL']);
+/**
+ * As long as it takes: a desk that dies ends the connection, and one that is frozen goes on. A desk
+ * that says "busy" has not begun.
+ */
+async function askDesk(url: string, transfer: WalletTransfer): Promise<Told> {
+  const response = await fetch(`${url}/transfer`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(transfer),
+  });
+  const answer: unknown = await response.json();
+  if (response.status === 503) return { type: 'fail', code: 'busy' };
+  // Parse boundary: `office.ts` answers so.
+  return answer as Told;
+}
 
 function whatItMeans(error: unknown): Told {
   if (error instanceof Regret) return { type: 'fail', code: 'regret' };
   if (!(error instanceof SettleError)) return { type: 'info', code: String(error) };
-  return { type: unknownCodes.has(error.code) ? 'info' : 'fail', code: error.code };
+  return { type: leavesOpen(error) ? 'info' : 'fail', code: error.code };
 }
 
 function keeperOf(account: string): string {

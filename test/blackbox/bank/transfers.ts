@@ -4,6 +4,7 @@
  */
 import type { Random } from '../../../server/runtime/random.ts';
 import { accountName, accountsPerShard, type Shard, shards } from './cast.ts';
+import type { WalletStory } from './wallet-transfers.ts';
 
 /**
  * - `pay`: should succeed, unless a fault or want of money is in the way;
@@ -47,7 +48,7 @@ export function drawTransfer(gid: string, random: Random): Transfer {
 }
 
 /** Nobody ever asks for the commit of these; whatever happens, they must not commit. */
-export function isDoomed(story: Story): boolean {
+export function isDoomed(story: Story | WalletStory): boolean {
   return story !== 'pay';
 }
 

@@ -1,0 +1,84 @@
+/**
+ * An office's process: wallets of all wallet shards, as resources of kind `at`. A desk is asked for a
+ * whole transfer and decides; the vault is asked for some legs and joins. Asked by HTTP, because
+ * that is how services are asked that know nothing of the coordinator.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { connectPatiently } from '../../../server/demo/connected.ts';
+import { tellDemo } from '../../../server/demo/messages.ts';
+import {
+  type OfficeSettings,
+  officeServiceOf,
+  settingsOfThisProcess,
+  walletShards,
+} from './cast.ts';
+import { createDesk } from './desk.ts';
+import { openShard } from './shard-database.ts';
+import type { WalletTransfer } from './wallet-transfers.ts';
+import { type Changes, changeWallets, Refused } from './wallets.ts';
+
+/**
+ * Fewer than connections: who holds one of each shard must not wait for another, and phase two needs
+ * some too.
+ */
+const workMax = 6;
+const connectionsMax = 8;
+const lockTimeoutMs = 1_500;
+const requestTimeoutMs = 10_000;
+
+async function main(): Promise<void> {
+  const { name, url, databaseUrls, port, vaultUrl } = settingsOfThisProcess<OfficeSettings>();
+  const service = officeServiceOf[name];
+  const settle = await connectPatiently({ url, service, requestTimeoutMs });
+  const shards = new Map(
+    walletShards.map((shard) => {
+      const db = openShard(shard, databaseUrls[shard], connectionsMax);
+      return [shard, settle.at(db, { resource: `shard-${shard}`, lockTimeoutMs })];
+    }),
+  );
+  const desk = createDesk({ settle, vaultUrl, change: (work) => changeWallets(shards, work) });
+  const join = async (headers: IncomingMessage['headers'], work: Changes): Promise<string> => {
+    try {
+      await settle.join(headers, () => changeWallets(shards, work));
+      return 'done';
+    } catch (error) {
+      return error instanceof Refused ? 'refused' : codeOf(error);
+    }
+  };
+  await settle.ready();
+  let working = 0;
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (request.url === '/working') return end(response, 200, working);
+    if (working >= workMax) return end(response, 503, 'busy');
+    working += 1;
+    try {
+      const body = await json(request);
+      // Parse boundary: tellers and desks of the same run wrote it.
+      if (request.url === '/legs') end(response, 200, await join(request.headers, body as Changes));
+      else end(response, 200, await desk(body as WalletTransfer));
+    } finally {
+      working -= 1;
+    }
+  };
+  const server = createServer((request, response) => {
+    // Who asked is gone in the middle of it: nobody to tell.
+    answer(request, response).catch(() => response.destroy());
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  tellDemo({ kind: 'ready' });
+}
+
+function end(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error) return String(error.code);
+  return error instanceof Error ? error.message : String(error);
+}
+
+await main();
