@@ -3,8 +3,8 @@
  * first statement to its end.
  *
  * ```
- *  open ──run*──► open ──insertUndo──► prepared ──commitPhaseOne──► over
- *    │                └── alone: no holder of others ──commit─────► over
+ *  open ──run*──► open ──close──► closed ──insertUndo──► prepared ──commitPhaseOne──► over
+ *    │                              └── alone: no holder of others ──commit─────────► over
  *    └── a statement failed ─► failed (rollback to a savepoint heals it) ──rollback─► over
  * ```
  * Invariants: every row that it has changed is in its steps, with the image it had before; nothing
@@ -35,10 +35,16 @@ export interface LocalTransactionPorts<Native> {
   readonly untilCommitted: (holder: Holder) => Promise<void>;
 }
 
+interface Failure {
+  readonly error: unknown;
+}
+
 interface Savepoint {
   readonly name: string;
   /** Steps that were there when it was set. */
   readonly steps: number;
+  /** What had failed by then: going back to it does not heal that. */
+  readonly failure: Failure | null;
 }
 
 /** Times that the locks of others are looked at before it is given up: each time somebody was faster. */
@@ -50,7 +56,8 @@ export class LocalTransaction<Native> {
   readonly #steps: Step[] = [];
   readonly #savepoints: Savepoint[] = [];
   /** The statement that failed; nothing may be committed after it. */
-  #failure: { readonly error: unknown } | null = null;
+  #failure: Failure | null = null;
+  #isClosed = false;
   #isOver = false;
 
   constructor(ports: LocalTransactionPorts<Native>) {
@@ -68,7 +75,7 @@ export class LocalTransaction<Native> {
    */
   run<Result>(owner: Owner, statement: UserStatement<Native, Result>): Promise<Result> {
     return this.#ports.turns.run(owner, async () => {
-      if (this.#isOver) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
+      if (this.#isClosed) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
       const { dialect } = this.#ports;
       const analysis = await dialect.analyze(statement.text);
       switch (analysis.kind) {
@@ -97,10 +104,33 @@ export class LocalTransaction<Native> {
     const [begun] = this.#savepoints;
     if (!turns.isHeldBy(owner) || begun === undefined) return;
     const takenBack = turns.run(owner, async () => {
-      this.#heal(begun.name);
-      await this.#failing(connection.query(dialect.statements.rollbackTo(begun.name)));
+      try {
+        this.#heal(begun.name);
+        await this.#failing(connection.query(dialect.statements.rollbackTo(begun.name)));
+      } finally {
+        this.#free(owner);
+      }
     });
-    takenBack.catch(nothing).finally(() => this.#free(owner));
+    takenBack.catch(nothing);
+  }
+
+  /**
+   * Lets what was sent so far end, awaited by its sender or not, and takes no more: nothing of the
+   * user's may run once the undo rows are written. Throws when a `begin` has no end.
+   */
+  async close(): Promise<void> {
+    const { turns } = this.#ports;
+    await turns.idle();
+    const isHeld = turns.isHeld;
+    this.#isClosed = true;
+    turns.freeAll();
+    if (!isHeld) return;
+    const error = unsupported(
+      'a local transaction that is open when the work ends',
+      'await its commit or rollback',
+    );
+    this.#failure ??= { error };
+    throw error;
   }
 
   /** Writes the undo rows, and with them takes the global locks. Throws as {@link run} does. */
@@ -132,6 +162,11 @@ export class LocalTransaction<Native> {
   /** Never throws: a connection that cannot roll back is thrown away, and the database does it. */
   async rollback(): Promise<void> {
     if (this.#isOver) return;
+    const { turns } = this.#ports;
+    this.#isClosed = true;
+    turns.freeAll();
+    // A statement of several round trips would send its rest after the rollback, into no transaction.
+    await turns.idle();
     await this.#end(async (connection) => void (await connection.query('rollback'))).catch(nothing);
   }
 
@@ -199,7 +234,7 @@ export class LocalTransaction<Native> {
       case 'begin': {
         const result = await this.#perform(statement, statements.savepoint(own));
         turns.hold(owner);
-        this.#savepoints.push({ name: own, steps: this.#steps.length });
+        this.#mark(own);
         return result;
       }
       case 'commit':
@@ -216,18 +251,25 @@ export class LocalTransaction<Native> {
         throw new Error(why, { cause: failure.error });
       }
       case 'savepoint': {
-        const given = name ?? own;
+        this.#outermost(owner, verb);
         const result = await this.#perform(statement, statement.text);
-        this.#savepoints.push({ name: given, steps: this.#steps.length });
+        this.#mark(name ?? own);
         return result;
       }
       case 'rollbackTo': {
+        this.#outermost(owner, verb);
         const result = await this.#perform(statement, statement.text);
         this.#heal(name ?? own);
         return result;
       }
-      case 'release':
-        return await this.#perform(statement, statement.text);
+      case 'release': {
+        this.#outermost(owner, verb);
+        const result = await this.#perform(statement, statement.text);
+        // An older one of the same name is the one that the name means from now on.
+        const at = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name);
+        if (at > 0) this.#savepoints.length = at;
+        return result;
+      }
       default:
         return verb satisfies never;
     }
@@ -242,6 +284,10 @@ export class LocalTransaction<Native> {
     return first;
   }
 
+  #mark(name: string): void {
+    this.#savepoints.push({ name, steps: this.#steps.length, failure: this.#failure });
+  }
+
   /** What came after the savepoint never was. */
   #heal(name: string): void {
     const at = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name);
@@ -249,7 +295,7 @@ export class LocalTransaction<Native> {
     if (savepoint === undefined) return;
     this.#savepoints.length = at + 1;
     this.#steps.length = savepoint.steps;
-    this.#failure = null;
+    this.#failure = savepoint.failure;
   }
 
   #free(owner: object): void {

@@ -55,6 +55,7 @@ export class Locals {
   async finish(mayBeAlone: boolean): Promise<void> {
     this.#isOver = true;
     const entries = await this.#entries();
+    await all(entries, ({ local }) => local.close());
     const writers = entries.filter(({ local }) => local.hasSteps);
     const readers = entries.filter(({ local }) => !local.hasSteps);
     await all(readers, ({ local }) => local.commit());
