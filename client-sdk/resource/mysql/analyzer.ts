@@ -11,24 +11,39 @@ export interface MysqlAnalyzer {
   /** Throws AT_UNSUPPORTED_SQL, and INVALID_CONFIG when the parser is not installed. */
   analyze(text: string): Promise<Analysis>;
   /** The parts of a statement that writes; null for others. Throws as `analyze`. */
-  shapeOf(text: string): Promise<Shape | null>;
+  partsOf(text: string): Promise<StatementParts | null>;
+}
+
+interface Known extends Understood {
+  readonly parameters: number;
+}
+
+/** A statement that writes, taken apart. */
+export interface StatementParts {
+  readonly shape: Shape;
+  /** How many values it takes. */
+  readonly parameters: number;
 }
 
 /** An analyzer with a cache of its own. */
 export function createMysqlAnalyzer(load?: ParserLoader): MysqlAnalyzer {
   const parser = createParser(load);
-  const known = createTextCache<Understood>();
+  const known = createTextCache<Known>();
   const understood = async (text: string) => {
     const found = known.get(text);
     if (found !== undefined) return found;
     const tokens = tokensOf(text);
     const finding = await understand(parser, tokens);
+    const parameters = tokens.filter(({ parameter }) => parameter >= 0).length;
     // A token takes about as much as some ten characters of text.
-    known.set(text, finding, finding.shape === null ? 0 : tokens.length * 50);
-    return finding;
+    known.set(text, { ...finding, parameters }, finding.shape === null ? 0 : tokens.length * 50);
+    return { ...finding, parameters };
   };
   return {
     analyze: async (text) => (await understood(text)).analysis,
-    shapeOf: async (text) => (await understood(text)).shape,
+    async partsOf(text) {
+      const { shape, parameters } = await understood(text);
+      return shape === null ? null : { shape, parameters };
+    },
   };
 }

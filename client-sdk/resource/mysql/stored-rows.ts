@@ -1,0 +1,79 @@
+/**
+ * Images of rows by their keys, and what comes of rows with images. Guards: a row that has no image
+ * (longer than a packet may be) stops the statement, and none is counted twice.
+ */
+import { SettleError } from '../../errors.ts';
+import { limits } from '../../protocol/index.ts';
+import type { Session, TableFacts } from '../facts.ts';
+import type { Image } from '../image.ts';
+import { unsupported } from '../refusal.ts';
+import { rowKey } from '../row-key.ts';
+import { imageColumns } from '../statement.ts';
+import { imageAs } from './compose.ts';
+import { imageOf, keyCondition } from './image-columns.ts';
+
+/** Images by the key of their row. */
+export type Rows = ReadonlyMap<string, Image>;
+
+/** What our own selects call the table. */
+export const ownAlias = 'settle_row';
+
+/** As many in one text as the optimizer of the server looks at by index. */
+const keysInTextMax = 500;
+
+/**
+ * The images under this column. Rows of an outer join that are not there have none. Throws
+ * LIMIT_EXCEEDED for more rows than a local transaction may change.
+ */
+export function imagesUnder(
+  column: string,
+  facts: TableFacts,
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Rows {
+  const images = new Map<string, Image>();
+  for (const row of rows) {
+    const text = row[column];
+    if (typeof text !== 'string') {
+      throw unsupported(
+        `a row of ${facts.id} that is too long to be read as one text`,
+        'raise max_allowed_packet to three times its length',
+      );
+    }
+    const image = imageOf(facts, text);
+    if (facts.key.some(({ name }) => image[name] === null)) continue;
+    images.set(rowKey(facts, image), image);
+  }
+  if (images.size <= limits.undoRowsMax) return images;
+  const detail = `one local transaction changes at most ${limits.undoRowsMax} rows`;
+  throw new SettleError('LIMIT_EXCEEDED', detail);
+}
+
+/** Those of the rows that are there, locked. Of the images only the keys are read. */
+export async function rowsByKey(
+  session: Session,
+  facts: TableFacts,
+  images: readonly Image[],
+): Promise<Rows> {
+  return rowsWhere(
+    session,
+    facts,
+    images.map((image) => keyCondition(facts, ownAlias, image)),
+  );
+}
+
+/** The rows for which one of the conditions is true, locked. */
+export async function rowsWhere(
+  session: Session,
+  facts: TableFacts,
+  conditions: readonly string[],
+): Promise<Rows> {
+  const found = new Map<string, Image>();
+  for (let at = 0; at < conditions.length; at += keysInTextMax) {
+    const some = conditions.slice(at, at + keysInTextMax).join(' or ');
+    const image = imageAs(facts, ownAlias, imageColumns.before);
+    const text = `select ${image} from ${facts.id} as ${ownAlias} where ${some} for update`;
+    const { rows } = await session.query(text);
+    for (const [key, row] of imagesUnder(imageColumns.before, facts, rows)) found.set(key, row);
+  }
+  return found;
+}
