@@ -14,6 +14,11 @@ export interface ResourceDatabase<Native> {
 export interface HeldConnection<Native> extends Session {
   /** As the driver gives it: the user's statements run on it. */
   readonly native: Native;
+  /**
+   * Begins with this text; `begin` may be sent no sooner than with the next statement, and then that
+   * one throws what is wrong with it.
+   */
+  begin(text: string): Promise<void>;
   /** Gives it back; with an error it is thrown away, for nobody knows its state. Safe to repeat. */
   release(error?: Error): void;
 }

@@ -54,7 +54,7 @@ export class Resource<Native> implements LocalSource {
     const { database, dialect, lockTimeoutMs } = this.#ports;
     const connection = await database.acquire();
     try {
-      await connection.query(dialect.statements.begin(lockTimeoutMs));
+      await connection.begin(dialect.statements.begin(lockTimeoutMs));
     } catch (error) {
       connection.release(error instanceof Error ? error : new Error('it did not begin'));
       throw error;

@@ -70,6 +70,9 @@ function held(native: KyselyNative, release: () => void): HeldConnection<KyselyN
   return {
     native,
     release,
+    async begin(text) {
+      await native.executeQuery(rawQuery(text, []));
+    },
     async query(text, parameters = []) {
       const { rows, numAffectedRows } = await native.executeQuery(rawQuery(text, parameters));
       // Parse boundary: drivers of Kysely give objects; for a text of several statements, nothing.

@@ -9,6 +9,7 @@ import type { HeldConnection, ResourceDatabase, ResultShape, UserStatement } fro
 import type { LocalTransaction } from '../local-transaction.ts';
 import { unsupported } from '../refusal.ts';
 import type { Owner } from '../turns.ts';
+import { queryAfterBegin } from './pg-begin.ts';
 
 /** What is used of `pg.Pool`, version 8 or newer. */
 export interface PgResourcePool {
@@ -33,12 +34,19 @@ export interface PgRows {
 /** The local transaction of the scope that runs; undefined outside of any. */
 export type CurrentLocal = () => Promise<LocalTransaction<unknown>> | undefined;
 
+/** A client that is held, and what is still to be sent to begin its transaction. */
+export interface PgLine {
+  readonly client: PgNative;
+  begin: string | null;
+}
+
 /** Connections of a pool. */
-export function pgResourceDatabase(pool: PgResourcePool): ResourceDatabase<PgNative> {
+export function pgResourceDatabase(pool: PgResourcePool): ResourceDatabase<PgLine> {
   return { acquire: async () => held(await pool.connect()) };
 }
 
-function held(native: PgNative): HeldConnection<PgNative> {
+function held(client: PgNative): HeldConnection<PgLine> {
+  const native: PgLine = { client, begin: null };
   let broken: Error | undefined;
   let isReleased = false;
   // A client that loses its connection between two queries emits an error; the pool does not listen
@@ -46,22 +54,32 @@ function held(native: PgNative): HeldConnection<PgNative> {
   const onError = (error: Error): void => {
     broken ??= error;
   };
-  native.on('error', onError);
+  client.on('error', onError);
   return {
     native,
+    async begin(text) {
+      native.begin = text;
+    },
     async query(text, parameters) {
+      await beginNow(native);
       const values = parameters === undefined ? {} : { values: parameters };
-      const { rows, rowCount } = lastOf(await native.query({ text, ...values }));
+      const { rows, rowCount } = lastOf(await client.query({ text, ...values }));
       // Parse boundary: without `rowMode` the driver gives objects.
       return { rows: rows as Readonly<Record<string, unknown>>[], count: rowCount ?? 0 };
     },
     release(error) {
       if (isReleased) return;
       isReleased = true;
-      native.removeListener('error', onError);
-      native.release(error ?? broken);
+      client.removeListener('error', onError);
+      client.release(error ?? broken);
     },
   };
+}
+
+async function beginNow(line: PgLine): Promise<void> {
+  const { client, begin } = line;
+  line.begin = null;
+  if (begin !== null) await client.query({ text: begin });
 }
 
 /** Of a text of several statements the driver gives a list. */
@@ -109,11 +127,12 @@ function callOn(pool: object, name: 'query' | 'connect', given: readonly unknown
 
 /** A client that shares the local transaction; its `begin … commit` is a savepoint there. */
 function clientFront(local: LocalTransaction<unknown>): { release(): void } {
-  const native = local.native as object;
+  // Parse boundary: what pgResourceDatabase has acquired.
+  const line = local.native as PgLine;
   const owner = {};
   const query = (...given: unknown[]): unknown => runCall(Promise.resolve(local), owner, given);
   const release = (): void => local.leave(owner);
-  return new Proxy(native as { release(): void }, {
+  return new Proxy(line.client as { release(): void }, {
     get(target, name) {
       if (name === 'query') return query;
       if (name === 'release') return release;
@@ -156,12 +175,29 @@ function statementOf(what: unknown, values: unknown): UserStatement<unknown, PgR
     parameters,
     async perform(connection, sql, bound) {
       // Parse boundary: what pgResourceDatabase has acquired.
-      const native = connection as PgNative;
+      const line = connection as PgLine;
       const named = 'name' in config && sql !== text ? { name: `settle ${config.name}` } : {};
-      return lastOf(await native.query({ ...config, ...named, text: sql, values: bound }));
+      return performOn(line, { ...config, ...named, text: sql, values: bound });
     },
     results: 'rowMode' in config && config.rowMode === 'array' ? listResults : objectResults,
   };
+}
+
+async function performOn(line: PgLine, config: PgStatement): Promise<PgRows> {
+  const { client, begin } = line;
+  const sent = begin === null ? null : queryAfterBegin(client, begin, config);
+  if (sent === null) {
+    await beginNow(line);
+    return lastOf(await client.query(config));
+  }
+  line.begin = null;
+  // Parse boundary: the driver's own query has made it.
+  return lastOf((await sent) as PgRows | readonly PgRows[]);
+}
+
+interface PgStatement {
+  readonly text: string;
+  readonly values: readonly unknown[];
 }
 
 const objectResults: ResultShape<PgRows> = {

@@ -58,6 +58,7 @@ function puttingBack<Native>(connection: HeldConnection<Native>): HeldConnection
   let isReleased = false;
   return {
     native: connection.native,
+    begin: (text) => connection.begin(text),
     query: (text, parameters) => connection.query(text, parameters),
     release(error) {
       if (isReleased) return;
