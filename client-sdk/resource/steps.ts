@@ -57,7 +57,9 @@ function stepOf({ write, image, there }: StepSource, facts: TableFacts, row: Row
 
 /** A row that was there must have been seen before: others insert between two statements. */
 function upserted(row: Row, there: Image | undefined): Image | null {
-  if (row[imageColumns.inserted] === true) return null;
+  const isInserted = row[imageColumns.inserted] === true;
+  if (isInserted && there !== undefined) throw new Error('a locked row was inserted again');
+  if (isInserted) return null;
   if (there !== undefined) return there;
   throw unsupported(
     'an upsert met a row that another transaction has just inserted',
