@@ -6,21 +6,38 @@ import type { Client } from '../client.ts';
 import { currentScope } from '../context.ts';
 import { SettleError } from '../errors.ts';
 import { dialectOf, isKysely } from '../participant/databases/kysely.ts';
+import { isMysql2Pool } from '../participant/databases/mysql2.ts';
 import { isPgPool } from '../participant/databases/pg.ts';
-import { isKyselyResource, kyselyFront, kyselyResourceDatabase } from './databases/kysely.ts';
+import type { ResourceDatabase } from './database.ts';
+import {
+  isKyselyResource,
+  type KyselyDialect,
+  kyselyFront,
+  kyselyResourceDatabase,
+} from './databases/kysely.ts';
+import {
+  type Mysql2ResourcePool,
+  mysql2Front,
+  mysql2ResourceDatabase,
+} from './databases/mysql2.ts';
 import {
   type CurrentLocal,
   type PgResourcePool,
   pgFront,
   pgResourceDatabase,
 } from './databases/pg.ts';
+import { createMysqlAnalyzer } from './mysql/analyzer.ts';
+import { createMysqlDialect } from './mysql/dialect.ts';
+import { withSettings } from './mysql/session.ts';
+import { createMysqlWriter } from './mysql/write.ts';
 import { createPostgresDialect } from './postgres/dialect.ts';
-import { type AtOptions, Resource } from './resource.ts';
+import { type AtOptions, lockTimeoutMsDefault, Resource } from './resource.ts';
 
-/** What can be a resource: `Kysely<DB>` on PostgreSQL, or a `pg` Pool. */
+/** What can be a resource: `Kysely<DB>` on PostgreSQL or MySQL, a Pool of `pg` or of `mysql2/promise`. */
 export type AtDatabase =
   | { readonly isTransaction: boolean; transaction(): object; getExecutor(): object }
-  | { readonly totalCount: number; connect(): Promise<object> };
+  | { readonly totalCount: number; connect(): Promise<object> }
+  | { getConnection(): Promise<object>; execute(sql: never): Promise<object> };
 
 /**
  * Makes the database a resource of this service. What it gives back has the same type: outside of
@@ -34,20 +51,49 @@ export function defineResource<Db extends AtDatabase>(
   db: Db,
   options: AtOptions,
 ): Db {
-  const dialect = createPostgresDialect(() => performance.now());
   if (isKysely(db)) {
-    if (dialectOf(db) !== 'postgres') throw notADatabase();
+    const dialect = dialectOf(db);
+    if (dialect === 'sqlite') throw notADatabase();
     if (db.isTransaction) throw invalid('give the Kysely instance, not a transaction');
     if (!isKyselyResource(db)) throw notADatabase();
     const database = kyselyResourceDatabase(db);
-    const resource = new Resource(client, options, { database, dialect });
-    return kyselyFront(db, currentOf(resource));
+    return kyselyFront(db, dialect, currentOf(resourceOn(dialect, client, { database, options })));
   }
-  if (!isPgPool(db)) throw notADatabase();
-  // The shape has been looked at; the types of `pg` say more than what is used.
-  const database = pgResourceDatabase(db as Db & PgResourcePool);
-  const resource = new Resource(client, options, { database, dialect });
-  return pgFront(db, currentOf(resource));
+  if (isPgPool(db)) {
+    // The shape has been looked at; the types of drivers say more than what is used.
+    const database = pgResourceDatabase(db as Db & PgResourcePool);
+    return pgFront(db, currentOf(resourceOn('postgres', client, { database, options })));
+  }
+  if (!isMysql2Pool(db)) throw notADatabase();
+  if ('promise' in db && typeof db.promise === 'function') {
+    throw invalid('give the pool of mysql2/promise (pool.promise())');
+  }
+  const database = mysql2ResourceDatabase(db as Db & Mysql2ResourcePool);
+  return mysql2Front(db, currentOf(resourceOn('mysql', client, { database, options })));
+}
+
+interface Given<Native> {
+  readonly database: ResourceDatabase<Native>;
+  readonly options: AtOptions;
+}
+
+function resourceOn<Native>(
+  dialect: KyselyDialect,
+  client: Client,
+  { database, options }: Given<Native>,
+): Resource<Native> {
+  const nowMs = () => performance.now();
+  if (dialect === 'postgres') {
+    return new Resource(client, options, { database, dialect: createPostgresDialect(nowMs) });
+  }
+  const analyzer = createMysqlAnalyzer();
+  const writer = createMysqlWriter(analyzer);
+  const user = { ...analyzer, ...writer };
+  const { lockTimeoutMs = lockTimeoutMsDefault } = options;
+  return new Resource(client, options, {
+    database: withSettings(database, lockTimeoutMs),
+    dialect: createMysqlDialect(nowMs, user),
+  });
 }
 
 function currentOf<Native>(resource: Resource<Native>): CurrentLocal {
@@ -55,7 +101,9 @@ function currentOf<Native>(resource: Resource<Native>): CurrentLocal {
 }
 
 function notADatabase(): SettleError {
-  return invalid('expected a Kysely instance on PostgreSQL, or a Pool of pg');
+  return invalid(
+    'expected a Kysely instance on PostgreSQL or MySQL, or a Pool of pg or of mysql2/promise',
+  );
 }
 
 function invalid(detail: string): SettleError {

@@ -78,6 +78,8 @@ export class LocalTransaction<Native> {
       if (this.#isClosed) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
       const { dialect } = this.#ports;
       const analysis = await dialect.analyze(statement.text);
+      // After a deadlock MySQL has no transaction left: what came now would be committed by itself.
+      if (analysis.kind !== 'control') this.#refuseFailed();
       switch (analysis.kind) {
         case 'control':
           return await this.#control(owner, analysis, statement);

@@ -27,7 +27,8 @@ export interface AtOptions {
   readonly lockTimeoutMs?: number;
 }
 
-const lockTimeoutMsDefault = 5_000;
+/** Of {@link AtOptions.lockTimeoutMs}. */
+export const lockTimeoutMsDefault = 5_000;
 
 /** A resource of this process. */
 export class Resource<Native> implements LocalSource {

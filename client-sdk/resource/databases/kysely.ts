@@ -96,7 +96,11 @@ function rawQuery(sql: string, parameters: readonly unknown[]) {
 type Fronts = WeakMap<object, ConnectionFront>;
 
 /** The instance that the user gets. */
-export function kyselyFront<Db extends KyselyResource>(db: Db, current: CurrentLocal): Db {
+export function kyselyFront<Db extends KyselyResource>(
+  db: Db,
+  dialect: KyselyDialect,
+  current: CurrentLocal,
+): Db {
   const fronts: Fronts = new WeakMap();
   const original = db.getExecutor();
   const executor = original.withConnectionProvider({
@@ -106,10 +110,12 @@ export function kyselyFront<Db extends KyselyResource>(db: Db, current: CurrentL
       return provideFront(local, fronts, consumer);
     },
   });
-  const dialect = { createIntrospector: () => db.introspection };
-  const driver = driverFront(db, fronts);
+  const driver = driverFront(db, dialect, fronts);
+  const introspecting = { createIntrospector: () => db.introspection };
   // The constructor that made it, whichever copy of Kysely that is, and as it makes its own copies.
-  return Reflect.construct(db.constructor, [{ config: { dialect }, dialect, driver, executor }]);
+  return Reflect.construct(db.constructor, [
+    { config: { dialect: introspecting }, dialect: introspecting, driver, executor },
+  ]);
 }
 
 async function provideFront<T>(
@@ -181,13 +187,16 @@ interface TransactionSettings {
 }
 
 /** What Kysely calls for `transaction()`: begins and ends on whichever connection it was given. */
-function driverFront(db: KyselyResource, fronts: Fronts): object {
+function driverFront(db: KyselyResource, dialect: KyselyDialect, fronts: Fronts): object {
+  const quoted = quoting[dialect];
   const send = (connection: KyselyNative, text: string): Promise<unknown> =>
     fronts.get(connection)?.control(text) ?? connection.executeQuery(rawQuery(text, []));
   return {
     init: async () => undefined,
-    beginTransaction: (connection: KyselyNative, settings: TransactionSettings) =>
-      send(connection, fronts.has(connection) ? 'begin' : beginText(settings)),
+    async beginTransaction(connection: KyselyNative, settings: TransactionSettings) {
+      const texts = fronts.has(connection) ? ['begin'] : beginTexts(dialect, settings);
+      for (const text of texts) await send(connection, text);
+    },
     commitTransaction: (connection: KyselyNative) => send(connection, 'commit'),
     rollbackTransaction: (connection: KyselyNative) => send(connection, 'rollback'),
     savepoint: (connection: KyselyNative, name: string) =>
@@ -200,13 +209,23 @@ function driverFront(db: KyselyResource, fronts: Fronts): object {
   };
 }
 
-/** As Kysely's own driver for PostgreSQL says it. */
-function beginText({ isolationLevel, accessMode }: TransactionSettings): string {
-  if (isolationLevel === undefined && accessMode === undefined) return 'begin';
-  const level = isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`;
-  return `start transaction${level}${accessMode === undefined ? '' : ` ${accessMode}`}`;
+/** As Kysely's own drivers say it. */
+function beginTexts(
+  dialect: KyselyDialect,
+  { isolationLevel, accessMode }: TransactionSettings,
+): readonly string[] {
+  const level = isolationLevel === undefined ? [] : [`isolation level ${isolationLevel}`];
+  const settings = accessMode === undefined ? level : [...level, accessMode];
+  if (settings.length === 0) return ['begin'];
+  // On MySQL the settings are those of the transaction that begins next.
+  if (dialect === 'mysql') return [`set transaction ${settings.join(', ')}`, 'begin'];
+  return [`start transaction ${settings.join(' ')}`];
 }
 
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
+/** What a resource can be made of. */
+export type KyselyDialect = 'postgres' | 'mysql';
+
+const quoting: Readonly<Record<KyselyDialect, (name: string) => string>> = {
+  postgres: (name) => `"${name.replaceAll('"', '""')}"`,
+  mysql: (name) => `\`${name.replaceAll('`', '``')}\``,
+};

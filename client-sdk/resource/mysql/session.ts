@@ -41,7 +41,7 @@ export function withSettings<Native>(
       try {
         await connection.query(setting);
       } catch (error) {
-        connection.release(error instanceof Error ? error : new Error('it could not be set'));
+        connection.release(asError(error));
         throw error;
       }
       return puttingBack(connection);
@@ -63,17 +63,17 @@ function puttingBack<Native>(connection: HeldConnection<Native>): HeldConnection
     release(error) {
       if (isReleased) return;
       isReleased = true;
-      if (error !== undefined) connection.release(error);
-      else
-        connection.query(reset).then(
-          () => connection.release(),
-          (failure: unknown) =>
-            connection.release(
-              failure instanceof Error ? failure : new Error('it could not be put back'),
-            ),
-        );
+      // Also after an error: not every kind of pool can throw a connection away.
+      connection.query(reset).then(
+        () => connection.release(error),
+        (failure: unknown) => connection.release(error ?? asError(failure)),
+      );
     },
   };
+}
+
+function asError(failure: unknown): Error {
+  return failure instanceof Error ? failure : new Error('it could not be set', { cause: failure });
 }
 
 /**
