@@ -43,7 +43,7 @@ test('a short plan of faults: all or nothing for every transfer', async ({ skip 
     kinds: {
       tcc: countsOf(),
       saga: countsOf(),
-      at: { ...countsOf(), lockConflicts: expect.any(Number) },
+      at: { ...countsOf(), lockConflicts: expect.any(Number), undone: expect.any(Number) },
     },
   });
   expect(counts).not.toMatchObject({ committed: 0 });

@@ -82,6 +82,8 @@ export interface Finding extends Counts {
   readonly kinds: Readonly<Record<Kind, Counts>>;
   /** Of kind `at`: given up because another one had the same rows. */
   readonly lockConflicts: number;
+  /** Of kind `at`: were committed locally somewhere, and have been taken back from undo rows. */
+  readonly undone: number;
   readonly violations: readonly Violation[];
 }
 
@@ -100,6 +102,11 @@ export function check(evidence: Evidence): Finding {
     lockConflicts: evidence.history.filter(
       ({ f, type, value }) => f === 'transfer' && type === 'fail' && value === 'LOCK_CONFLICT',
     ).length,
+    undone: new Set(
+      evidence.shards
+        .flatMap(({ barrier }) => barrier)
+        .flatMap(({ gid, operation }) => (operation === 'rollback' ? [gid] : [])),
+    ).size,
     violations: [
       ...checkLedger(known),
       ...checkMoney(known),

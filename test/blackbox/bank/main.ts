@@ -50,8 +50,8 @@ function report({ finding, kills, witness, folder }: BankResult, isJson: boolean
   for (const line of witness.slice(0, witnessLinesMax)) say(`  ${line}`);
   if (folder !== null) say(`history and output of all processes: ${folder}`);
   const line = { transfers, committed, rolledBack, unknown, kills, violations: violations.length };
-  const { kinds, lockConflicts } = finding;
-  const byKind = { ...kinds, at: { ...kinds.at, lockConflicts } };
+  const { kinds, lockConflicts, undone } = finding;
+  const byKind = { ...kinds, at: { ...kinds.at, lockConflicts, undone } };
   if (!isJson) for (const [kind, counts] of Object.entries(byKind)) say(textOf(kind, counts));
   const text = isJson ? JSON.stringify({ ...line, kinds: byKind }) : textOf('all', line);
   process.stdout.write(`${text}\n`);

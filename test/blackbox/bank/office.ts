@@ -48,18 +48,17 @@ async function main(): Promise<void> {
     }
   };
   await settle.ready();
-  let working = 0;
+  const turns = createTurns(workMax);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (request.url === '/working') return end(response, 200, working);
-    if (working >= workMax) return end(response, 503, 'busy');
-    working += 1;
+    if (request.url === '/working') return end(response, turns.taken());
+    await turns.take();
     try {
       const body = await json(request);
       // Parse boundary: tellers and desks of the same run wrote it.
-      if (request.url === '/legs') end(response, 200, await join(request.headers, body as Changes));
-      else end(response, 200, await desk(body as WalletTransfer));
+      if (request.url === '/legs') end(response, await join(request.headers, body as Changes));
+      else end(response, await desk(body as WalletTransfer));
     } finally {
-      working -= 1;
+      turns.giveBack();
     }
   };
   const server = createServer((request, response) => {
@@ -71,8 +70,28 @@ async function main(): Promise<void> {
   tellDemo({ kind: 'ready' });
 }
 
-function end(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
+/** Who comes when all turns are taken waits, and is answered late; tellers limit how many those are. */
+function createTurns(max: number) {
+  const waiting: (() => void)[] = [];
+  let working = 0;
+  return {
+    /** Those that wait included. */
+    taken: () => working + waiting.length,
+    async take(): Promise<void> {
+      if (working < max) working += 1;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+    },
+    /** To the one who has waited longest. */
+    giveBack(): void {
+      const next = waiting.shift();
+      if (next === undefined) working -= 1;
+      else next();
+    },
+  };
+}
+
+function end(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }
 

@@ -80,20 +80,15 @@ async function runAbandoned(url: string, transfer: Transfer): Promise<Told> {
   return { type: 'info', code: ok ? 'abandoned' : `begin answered ${status}` };
 }
 
-/**
- * As long as it takes: a desk that dies ends the connection, and one that is frozen goes on. A desk
- * that says "busy" has not begun.
- */
+/** As long as it takes: a desk that dies ends the connection, and one that is frozen goes on. */
 async function askDesk(url: string, transfer: WalletTransfer): Promise<Told> {
   const response = await fetch(`${url}/transfer`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(transfer),
   });
-  const answer: unknown = await response.json();
-  if (response.status === 503) return { type: 'fail', code: 'busy' };
   // Parse boundary: `office.ts` answers so.
-  return answer as Told;
+  return (await response.json()) as Told;
 }
 
 function whatItMeans(error: unknown): Told {
