@@ -65,8 +65,11 @@ export type FunctionName = string;
 
 /** One connection of the database, for statements of our own. Never used by two at a time. */
 export interface Session {
-  /** Throws what the driver throws. Rows by column name; `count`: rows changed or found. */
-  query(text: string, parameters?: readonly unknown[]): Promise<SessionRows>;
+  /**
+   * Throws what the driver throws. Rows by column name; `count`: rows changed or found. `name`: of a
+   * text that never changes and whose plan is good for tables of any size; it may be kept prepared.
+   */
+  query(text: string, parameters?: readonly unknown[], name?: string): Promise<SessionRows>;
 }
 
 /** What a statement of our own answers. */

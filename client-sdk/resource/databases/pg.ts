@@ -5,6 +5,7 @@
  * are sent. The driver is an optional peer: the interfaces below name what is used.
  */
 
+import { hasNamedStatements } from '../../participant/databases/pg-prepared.ts';
 import type { HeldConnection, ResourceDatabase, ResultShape, UserStatement } from '../database.ts';
 import type { LocalTransaction } from '../local-transaction.ts';
 import { unsupported } from '../refusal.ts';
@@ -60,10 +61,12 @@ function held(client: PgNative): HeldConnection<PgLine> {
     async begin(text) {
       native.begin = text;
     },
-    async query(text, parameters) {
+    async query(text, parameters, name) {
       await beginNow(native);
       const values = parameters === undefined ? {} : { values: parameters };
-      const { rows, rowCount } = lastOf(await client.query({ text, ...values }));
+      // Poolers that share sessions may break names; whoever uses one names no statements.
+      const prepared = name !== undefined && hasNamedStatements(client) ? { name } : {};
+      const { rows, rowCount } = lastOf(await client.query({ text, ...values, ...prepared }));
       // Parse boundary: without `rowMode` the driver gives objects.
       return { rows: rows as Readonly<Record<string, unknown>>[], count: rowCount ?? 0 };
     },

@@ -123,11 +123,14 @@ async function insertRows(
     const at = parameters.push(table, key, textOf(before), textOf(after)) - 3;
     return `($${at}, $${at + 1}, ${number}, $1, $2, ${position}, $${at + 2}, $${at + 3}, $3)`;
   });
+  // The text of one first step is always the same; an insert has nothing to plan by size.
+  const isUsual = steps.length === 1 && steps[0]?.number === 0 && steps[0].position === 1;
   const { count } = await session.query(
     `insert into settle_undo (table_name, row_key, step, gid, branch_id, position,
         before_image, after_image, created_at_ms)
       values ${rows.join(', ')} on conflict do nothing`,
     parameters,
+    isUsual ? 'settle_undo_insert' : undefined,
   );
   return count;
 }
