@@ -15,6 +15,12 @@ export interface TcpProxy {
    * has done what it was asked, and the client will never hear. Later connections work.
    */
   loseAnswerTo(text: string): Promise<void>;
+  /**
+   * Waits for the client to send bytes that contain the text, and ends every connection instead of
+   * passing them on. Resolves then: the server has not been asked, and the client cannot tell.
+   * Later connections work.
+   */
+  loseRequest(text: string): Promise<void>;
   /** From now on nothing is passed on, and no connection is ended: a dead network. */
   swallow(): void;
   /** Ends the connections that are open; new ones work. */
@@ -26,6 +32,7 @@ type Mode =
   | { readonly kind: 'pass' }
   | { readonly kind: 'swallow' }
   | { readonly kind: 'listen'; readonly text: string; readonly lost: () => void }
+  | { readonly kind: 'drop'; readonly text: string; readonly lost: () => void }
   | { readonly kind: 'lose'; readonly lost: () => void };
 
 interface Pair {
@@ -51,13 +58,18 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
     joined({ client, server }, pairs);
     client.on('data', (bytes) => {
       if (mode.kind === 'swallow') return;
+      if (mode.kind === 'drop' && bytes.includes(mode.text)) {
+        mode.lost();
+        heal();
+        return;
+      }
       if (mode.kind === 'listen' && bytes.includes(mode.text)) {
         mode = { kind: 'lose', lost: mode.lost };
       }
       server.write(bytes);
     });
     server.on('data', (bytes) => {
-      if (mode.kind === 'pass' || mode.kind === 'listen') client.write(bytes);
+      if (mode.kind !== 'lose' && mode.kind !== 'swallow') client.write(bytes);
       if (mode.kind !== 'lose') return;
       mode.lost();
       heal();
@@ -74,6 +86,10 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
     loseAnswerTo: (text) =>
       new Promise((lost) => {
         mode = { kind: 'listen', text, lost };
+      }),
+    loseRequest: (text) =>
+      new Promise((lost) => {
+        mode = { kind: 'drop', text, lost };
       }),
     swallow() {
       mode = { kind: 'swallow' };

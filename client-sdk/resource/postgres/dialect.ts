@@ -3,6 +3,7 @@
  * parameters goes as one text of several statements: PostgreSQL runs them in their order and stops
  * at the first that fails.
  */
+import { SettleError } from '../../errors.ts';
 import { type Gid, isGid } from '../../protocol/index.ts';
 import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../dialect.ts';
 import { createPostgresAnalyzer } from './analyzer.ts';
@@ -41,7 +42,13 @@ const statements: DialectStatements = {
 
 const barrier: BranchBarrier = {
   async commitPhaseOne(session, branch) {
-    await session.query(`${insertRow(branch, 'prepare', 'done')};commit`);
+    try {
+      await session.query(`${insertRow(branch, 'prepare', 'done')};commit`);
+    } catch (error) {
+      if (!isBarrierTaken(error)) throw error;
+      const detail = 'the rollback came before the local commit';
+      throw new SettleError('ALREADY_ROLLED_BACK', detail, { gid: branch.gid, cause: error });
+    }
   },
   async commit(session) {
     await session.query('commit');
@@ -63,6 +70,11 @@ const barrier: BranchBarrier = {
     return (await session.query(insert)).count === 1;
   },
 };
+
+function isBarrierTaken(error: unknown): boolean {
+  if (!(error instanceof Error) || codeOf(error) !== '23505') return false;
+  return 'table' in error && error.table === 'settle_barrier';
+}
 
 function insertRow(branch: BranchKey, operation: string, state: string): string {
   return `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)
