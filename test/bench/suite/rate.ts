@@ -118,11 +118,13 @@ export function findingOf(result: BenchResult): Finding {
   const { txPerSecond, floorTxPerSecond, ratioToFloor, cpuRatioToFloor, p50Ms, p99Ms } = result;
   const { floorP50Ms, floorP99Ms, durableWaitsPerTx, rowsPerTx, commitsPerSecond, rssMb } = result;
   const { coordinator, client, database } = result.cpuUsPerTx;
+  const { plainTxPerSecond, ratioToPlain, plainP50Ms, p50RatioToPlain } = result;
   const parts = [coordinator, client, database];
   const cpuUsPerTx = parts.includes(null) ? null : parts.reduce<number>((a, b) => a + (b ?? 0), 0);
   return {
     measured: {
       ...{ txPerSecond, floorTxPerSecond, ratioToFloor, cpuRatioToFloor, p50Ms, p99Ms },
+      ...{ plainTxPerSecond, ratioToPlain, plainP50Ms, p50RatioToPlain },
       ...{ floorP50Ms, floorP99Ms, durableWaitsPerTx, rowsPerTx, commitsPerSecond, rssMb },
       cpuUsPerTx: cpuUsPerTx === null ? null : Number(cpuUsPerTx.toFixed(1)),
       ...{ cpuUsCoordinator: coordinator, cpuUsClient: client, cpuUsDatabase: database },

@@ -1,4 +1,5 @@
 /** All rows of the suite, in the order in which they are run and shown. */
+import { atRows } from './at.ts';
 import { coldStart } from './cold-start.ts';
 import { durableWaits } from './durable-waits.ts';
 import { growthFinished, growthOpen } from './growth.ts';
@@ -14,6 +15,7 @@ export const rows: readonly Row[] = [
   ...rates,
   ...[latencyOne, latencySome, openLoop, durableWaits],
   ...[growthFinished, growthOpen, memoryPerOpen, memoryFlat],
+  ...atRows,
   ...[restart, overload, coldStart],
   ...otherRates,
 ];
