@@ -27,7 +27,8 @@ function transfer(gid: string, route: Route, story: WalletStory): WalletTransfer
   ];
   const vaultLegs = route === 'vault' ? 1 : 0;
   return {
-    ...{ gid, mode: 'at', story, route, desk: 'desk-1', isLocking: false, lingerMs: 0 },
+    ...{ gid, mode: 'at', story, route, desk: 'desk-1', vault: 'vault-1' },
+    ...{ isLocking: false, lingerMs: 0 },
     ...{ vaultLegs: legs.slice(0, vaultLegs), deskLegs: legs.slice(vaultLegs) },
   };
 }

@@ -24,10 +24,12 @@ export type WalletShard = (typeof walletShards)[number];
 /** Initiators of kind `at`: two processes of one service, each with every wallet shard. */
 export const desks = ['desk-1', 'desk-2'] as const;
 export type Desk = (typeof desks)[number];
-/** All processes with wallet shards; the vault is asked by desks and joins what they began. */
-export const offices = [...desks, 'vault'] as const;
+/** Two of another service; they are asked by desks and join what those began. */
+export const vaults = ['vault-1', 'vault-2'] as const;
+export type Vault = (typeof vaults)[number];
+/** All processes with wallet shards. */
+export const offices = [...desks, ...vaults] as const;
 export type Office = (typeof offices)[number];
-export const officeServiceOf = { 'desk-1': 'desk', 'desk-2': 'desk', vault: 'vault' } as const;
 
 /** Two coordinators take turns: each take-over starts the one and leaves the other a zombie. */
 export const coordinators = ['coordinator-1', 'coordinator-2'] as const;
@@ -70,6 +72,10 @@ export function walletShardOf(wallet: string): WalletShard {
   return found;
 }
 
+export function officeServiceOf(name: Office): 'desk' | 'vault' {
+  return desks.some((desk) => desk === name) ? 'desk' : 'vault';
+}
+
 export function bankOf(shard: Shard): string {
   return `bank-${shard}`;
 }
@@ -97,7 +103,7 @@ export interface OfficeSettings {
   readonly databaseUrls: Readonly<Record<WalletShard, string>>;
   /** Where it is asked, on 127.0.0.1. */
   readonly port: number;
-  readonly vaultUrl: string;
+  readonly vaultUrls: Readonly<Record<Vault, string>>;
 }
 
 /** Settings of an initiator process; `life` counts its starts, so that no gid comes twice. */

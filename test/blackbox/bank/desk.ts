@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Settle, SettleError } from '@settle/client';
+import type { Vault } from './cast.ts';
 import { leavesOpen, Regret, type Told } from './told.ts';
 import type { WalletTransfer } from './wallet-transfers.ts';
 import { type Changes, Refused } from './wallets.ts';
@@ -12,7 +13,7 @@ import { type Changes, Refused } from './wallets.ts';
 /** What a desk needs. */
 export interface DeskPorts {
   readonly settle: Settle;
-  readonly vaultUrl: string;
+  readonly vaultUrls: Readonly<Record<Vault, string>>;
   readonly change: (work: Changes) => Promise<void>;
 }
 
@@ -44,13 +45,18 @@ export function createDesk(ports: DeskPorts): (transfer: WalletTransfer) => Prom
 }
 
 function runTransfer(
-  { settle, vaultUrl, change }: DeskPorts,
-  { gid, story, vaultLegs, deskLegs, isLocking, lingerMs }: WalletTransfer,
+  { settle, vaultUrls, change }: DeskPorts,
+  { gid, story, vault, vaultLegs, deskLegs, isLocking, lingerMs }: WalletTransfer,
 ): Promise<void> {
   return settle.transaction({ gid, name, timeout: timeoutMs }, async (tx) => {
     if (vaultLegs.length > 0) {
       const signal = AbortSignal.any([tx.signal, AbortSignal.timeout(vaultMsMax)]);
-      await askVault(vaultUrl, { gid, legs: vaultLegs, isLocking }, await tx.headers(), signal);
+      await askVault(
+        vaultUrls[vault],
+        { gid, legs: vaultLegs, isLocking },
+        await tx.headers(),
+        signal,
+      );
       await pause(lingerMs);
     }
     await change({ gid, legs: deskLegs, isLocking });

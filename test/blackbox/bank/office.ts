@@ -1,6 +1,6 @@
 /**
  * An office's process: wallets of all wallet shards, as resources of kind `at`. A desk is asked for a
- * whole transfer and decides; the vault is asked for some legs and joins. Asked by HTTP, because
+ * whole transfer and decides; a vault is asked for some legs and joins. Asked by HTTP, because
  * that is how services are asked that know nothing of the coordinator.
  */
 import { once } from 'node:events';
@@ -23,14 +23,14 @@ import { type Changes, changeWallets, Refused } from './wallets.ts';
  * Fewer than connections: who holds one of each shard must not wait for another, and phase two needs
  * some too.
  */
-const workMax = 6;
-const connectionsMax = 8;
+const workMax = 4;
+const connectionsMax = 6;
 const lockTimeoutMs = 1_500;
 const requestTimeoutMs = 10_000;
 
 async function main(): Promise<void> {
-  const { name, url, databaseUrls, port, vaultUrl } = settingsOfThisProcess<OfficeSettings>();
-  const service = officeServiceOf[name];
+  const { name, url, databaseUrls, port, vaultUrls } = settingsOfThisProcess<OfficeSettings>();
+  const service = officeServiceOf(name);
   const settle = await connectPatiently({ url, service, requestTimeoutMs });
   const shards = new Map(
     walletShards.map((shard) => {
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
       return [shard, settle.at(db, { resource: `shard-${shard}`, lockTimeoutMs })];
     }),
   );
-  const desk = createDesk({ settle, vaultUrl, change: (work) => changeWallets(shards, work) });
+  const desk = createDesk({ settle, vaultUrls, change: (work) => changeWallets(shards, work) });
   const join = async (headers: IncomingMessage['headers'], work: Changes): Promise<string> => {
     try {
       await settle.join(headers, () => changeWallets(shards, work));

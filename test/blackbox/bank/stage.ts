@@ -227,11 +227,16 @@ function participantPlan(settings: ParticipantSettings) {
 
 async function addressOffices(): Promise<Readonly<Record<Office, string>>> {
   const address = async (): Promise<string> => `http://127.0.0.1:${await freePort()}`;
-  return { 'desk-1': await address(), 'desk-2': await address(), vault: await address() };
+  return {
+    'desk-1': await address(),
+    'desk-2': await address(),
+    'vault-1': await address(),
+    'vault-2': await address(),
+  };
 }
 
 function portsOf(name: Office, urls: Readonly<Record<Office, string>>) {
-  return { port: Number(new URL(urls[name]).port), vaultUrl: urls.vault };
+  return { port: Number(new URL(urls[name]).port), vaultUrls: urls };
 }
 
 function officePlan(settings: OfficeSettings) {

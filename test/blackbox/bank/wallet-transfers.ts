@@ -6,6 +6,8 @@ import type { Random } from '../../../server/runtime/random.ts';
 import {
   type Desk,
   desks,
+  type Vault,
+  vaults,
   type WalletShard,
   walletName,
   walletShards,
@@ -41,6 +43,7 @@ export interface WalletTransfer {
   readonly story: WalletStory;
   readonly route: Route;
   readonly desk: Desk;
+  readonly vault: Vault;
   /** Done first, by the vault. Empty but on the route `vault`. */
   readonly vaultLegs: readonly Leg[];
   readonly deskLegs: readonly Leg[];
@@ -67,6 +70,7 @@ export function drawWalletTransfer(gid: string, random: Random): WalletTransfer 
   return {
     ...{ gid, mode: 'at', story, route },
     desk: random.next() < 0.5 ? desks[0] : desks[1],
+    vault: random.next() < 0.5 ? vaults[0] : vaults[1],
     vaultLegs: legs.slice(0, vaultLegs),
     deskLegs: legs.slice(vaultLegs),
     isLocking: random.next() < 0.4,
