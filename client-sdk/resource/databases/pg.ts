@@ -20,6 +20,7 @@ export interface PgResourcePool {
 /** What is used of `pg.PoolClient`. */
 export interface PgNative {
   query(config: object): Promise<PgRows>;
+  query(text: string, values?: readonly unknown[]): Promise<PgRows>;
   release(broken?: Error | boolean): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
   removeListener(event: 'error', listener: (error: Error) => void): unknown;
@@ -63,10 +64,13 @@ function held(client: PgNative): HeldConnection<PgLine> {
     },
     async query(text, parameters, name) {
       await beginNow(native);
-      const values = parameters === undefined ? {} : { values: parameters };
       // Poolers that share sessions may break names; whoever uses one names no statements.
-      const prepared = name !== undefined && hasNamedStatements(client) ? { name } : {};
-      const { rows, rowCount } = lastOf(await client.query({ text, ...values, ...prepared }));
+      const isPrepared = name !== undefined && hasNamedStatements(client);
+      const sent = isPrepared
+        ? client.query({ name, text, values: parameters })
+        : // Not as an object, which the driver copies property by property.
+          client.query(text, parameters);
+      const { rows, rowCount } = lastOf(await sent);
       // Parse boundary: without `rowMode` the driver gives objects.
       return { rows: rows as Readonly<Record<string, unknown>>[], count: rowCount ?? 0 };
     },
@@ -82,7 +86,7 @@ function held(client: PgNative): HeldConnection<PgLine> {
 async function beginNow(line: PgLine): Promise<void> {
   const { client, begin } = line;
   line.begin = null;
-  if (begin !== null) await client.query({ text: begin });
+  if (begin !== null) await client.query(begin);
 }
 
 /** Of a text of several statements the driver gives a list. */

@@ -13,7 +13,8 @@ import { deleteWithImages, insertWithImages, updateWithImages } from './rewrite.
 import { rowsBeforeUpsert, upsertWithImages } from './upsert.ts';
 
 interface Known {
-  readonly facts: readonly TableFacts[];
+  /** The last ones that said the same: mostly the next ones are these very objects. */
+  facts: readonly TableFacts[];
   readonly rewritten: Rewritten;
 }
 
@@ -36,7 +37,10 @@ export function createPostgresAnalyzer(load?: ParserLoader): SqlAnalyzer {
     analyze,
     async rewrite(text, facts) {
       const known = rewritings.get(text);
-      if (known !== undefined && sameFacts(known.facts, facts)) return known.rewritten;
+      if (known !== undefined && sameFacts(known.facts, facts)) {
+        known.facts = facts;
+        return known.rewritten;
+      }
       // What analysis refuses is never rewritten, whoever asks.
       await analyze(text);
       const rewritten = await rewrite(parser, text, facts);
