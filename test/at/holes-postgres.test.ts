@@ -281,6 +281,26 @@ await describeOn('postgres', (server) => {
     expect(after).toEqual(before);
   });
 
+  it('rows that refer to each other come and go together', async () => {
+    const world = await startWorld(server);
+    await world.wallets.query(`
+      create table tree (id int primary key, up int references tree);
+      insert into tree values (1, 1), (2, null), (3, 2);
+      update tree set up = 3 where id = 2`);
+    const before = await rowsOf(world.wallets, 'tree');
+    const texts = [
+      'insert into tree values (5, 6), (6, 5), (7, 7)',
+      'insert into tree values (1, 8), (8, null) on conflict (id) do update set up = excluded.up',
+      'delete from tree where id in (2, 3)',
+      'delete from tree',
+    ];
+    for (const text of texts) await rolledBack(world, () => world.bank.query(text).then(() => {}));
+    await rolledBack(world, async () => {
+      for (const text of texts) await world.bank.query(text);
+    });
+    expect(await rowsOf(world.wallets, 'tree')).toEqual(before);
+  });
+
   it('undo rows outlive kill -9 of their service: another instance rolls back', async () => {
     const url = await server.newDatabase();
     const wallets = await startDatabase({ ...server, newDatabase: async () => url }, schema);

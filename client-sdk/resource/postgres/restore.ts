@@ -5,7 +5,8 @@
  *
  * A row may have several steps; they follow each other, so after undoing step n it is as step n-1
  * left it. Newest first over all tables passes the states that the statements passed, so foreign
- * and unique keys hold on the way; those that may be checked late are.
+ * and unique keys hold on the way; those that may be checked late are. Within one statement foreign
+ * keys need not hold: rows of one table that refer to each other come and go together.
  */
 import type { Gid } from '../../protocol/index.ts';
 import type { Session } from '../facts.ts';
@@ -13,7 +14,14 @@ import { type Image, type Step, sameImage } from '../image.ts';
 import { rowKey } from '../row-key.ts';
 import type { DirtyRow, Restored } from '../undo-store.ts';
 import { partsOf } from './functions.ts';
-import { currentRows, type RestoredTable, type RowChange, writeBack } from './row-writer.ts';
+import {
+  currentRows,
+  type Objection,
+  type RestoredTable,
+  type RowChange,
+  verbOf,
+  writeBack,
+} from './row-writer.ts';
 import { factsFrom } from './table-facts.ts';
 import { readTable } from './table-query.ts';
 
@@ -34,10 +42,8 @@ export async function restoreRows(session: Session, gid: Gid): Promise<Restored>
     const why = undoStep(row, step, changes);
     if (why !== null) return dirty(step, row.found, why);
   }
-  for (const change of changes) {
-    const why = await writeBack(session, change);
-    if (why !== null) return dirty(change.step, change.from, why);
-  }
+  const objection = await writeAll(session, changes);
+  if (objection !== null) return dirty(objection.change.step, objection.change.from, objection.why);
   if (changes.length > 0) await session.query('set constraints all immediate');
   if (undo.length > 0) await session.query(deletion, [gid, undo.map(({ undoId }) => undoId)]);
   return { kind: 'restored', rows: undo.length };
@@ -55,6 +61,72 @@ const settings = `set local timezone to 'UTC';
   set local array_nulls to on;
   set local xmloption to content;
   set constraints all deferred`;
+
+/**
+ * Writes them in their order, and when a foreign key speaks against that, once more with updates
+ * before deletes: an upsert may have pointed rows that were there at rows that it inserted.
+ */
+async function writeAll(
+  session: Session,
+  changes: readonly RowChange[],
+): Promise<Objection | null> {
+  const others = updatesFirst(changes);
+  const isOther = others.some((change, index) => change !== changes[index]);
+  if (!isOther) return await writeGroups(session, groupsOf(changes));
+  await session.query('savepoint settle_restore');
+  try {
+    return await writeGroups(session, groupsOf(changes));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === foreignKeyViolation)) {
+      throw error;
+    }
+    await session.query('rollback to savepoint settle_restore');
+    return await writeGroups(session, groupsOf(others));
+  }
+}
+
+const foreignKeyViolation = '23503';
+
+async function writeGroups(
+  session: Session,
+  groups: readonly (readonly RowChange[])[],
+): Promise<Objection | null> {
+  for (const group of groups) {
+    const objection = await writeBack(session, group);
+    if (objection !== null) return objection;
+  }
+  return null;
+}
+
+/** Neighbours that insert into, or delete from, the same table. */
+function groupsOf(changes: readonly RowChange[]): readonly (readonly RowChange[])[] {
+  const groups: RowChange[][] = [];
+  for (const change of changes) {
+    const last = groups.at(-1);
+    const [first] = last ?? [];
+    const isSame =
+      first !== undefined &&
+      verbOf(change) !== 'update' &&
+      verbOf(change) === verbOf(first) &&
+      change.table.facts.id === first.table.facts.id;
+    if (isSame) last?.push(change);
+    else groups.push([change]);
+  }
+  return groups;
+}
+
+/** Among neighbours of one table that update and delete; the steps of one row keep their order. */
+function updatesFirst(changes: readonly RowChange[]): readonly RowChange[] {
+  const ordered: RowChange[] = [];
+  let deletes: RowChange[] = [];
+  for (const change of changes) {
+    const isEnd = verbOf(change) === 'insert' || deletes[0]?.table !== change.table;
+    if (isEnd) ordered.push(...deletes.splice(0));
+    if (verbOf(change) === 'delete') deletes = [...deletes, change];
+    else ordered.push(change);
+  }
+  return [...ordered, ...deletes];
+}
 
 interface UndoRow extends Step {
   readonly undoId: string;

@@ -1,7 +1,7 @@
 /**
  * The statements that read, lock and write data rows for a rollback. Every value goes as text to
  * the input function of its column's type, and every row that was written is read again. Guards:
- * exactly one row is touched, and no other with it.
+ * exactly the given rows are touched, and no other with them.
  */
 import type { Session, TableFacts } from '../facts.ts';
 import { type Image, type Step, sameImage } from '../image.ts';
@@ -48,29 +48,82 @@ export async function currentRows(
   return new Map(current.map((image) => [rowKey(facts, image), image]));
 }
 
-/** Writes one row back. Answers what is against it, or what went wrong; null: it is as it was. */
-export async function writeBack(session: Session, change: RowChange): Promise<string | null> {
-  const { from, to, table } = change;
-  const columns = from === null || to === null ? [] : changedColumns(table.facts, from, to);
-  const verb = from === null ? 'insert' : to === null ? 'delete' : 'update';
-  const hazard = hazardOfUndo(table.row, verb, columns);
-  if (hazard !== null) return `${hazard} has come since and may change other rows`;
-  if (to === null) return from === null ? null : await deleteRow(session, table, from);
-  if (from === null) return await insertRow(session, table.facts, to);
-  return await updateRow(session, table.facts, { from, to, columns });
+/** What is against writing a row back, or went wrong with it. */
+export interface Objection {
+  readonly change: RowChange;
+  readonly why: string;
 }
 
-async function insertRow(session: Session, facts: TableFacts, to: Image): Promise<string | null> {
+type Verb = 'insert' | 'update' | 'delete';
+
+/** What writing it back does to the row. */
+export function verbOf({ from, to }: RowChange): Verb {
+  return from === null ? 'insert' : to === null ? 'delete' : 'update';
+}
+
+/**
+ * Writes rows of one table back, all with the same verb, updates one at a time. Several at once, so
+ * that rows which refer to each other come and go together. Null: they are as they were.
+ */
+export async function writeBack(
+  session: Session,
+  changes: readonly RowChange[],
+): Promise<Objection | null> {
+  const [first] = changes;
+  if (first === undefined) return null;
+  const { table, from, to } = first;
+  const verb = verbOf(first);
+  const columns = from === null || to === null ? [] : changedColumns(table.facts, from, to);
+  const hazard = hazardOfUndo(table.row, verb, columns);
+  if (hazard !== null) {
+    return { change: first, why: `${hazard} has come since and may change other rows` };
+  }
+  if (verb === 'delete') return await deleteRows(session, table, changes);
+  if (verb === 'insert') return await insertRows(session, table.facts, changes);
+  if (from === null || to === null) return null;
+  const why = await updateRow(session, table.facts, { from, to, columns });
+  return why === null ? null : { change: first, why };
+}
+
+/** Of one statement; PostgreSQL takes 65,535. */
+const parametersMax = 60_000;
+
+function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, at) => items.slice(at * size, (at + 1) * size));
+}
+
+async function insertRows(
+  session: Session,
+  facts: TableFacts,
+  changes: readonly RowChange[],
+): Promise<Objection | null> {
   const columns = facts.columns.filter(({ isGenerated }) => !isGenerated);
-  const values = new Values();
-  const { rows } = await session.query(
-    `insert into ${facts.id} as t (${columns.map(({ name }) => quoted(name)).join(', ')})
-      overriding system value
-      values (${columns.map(({ name, type }) => values.add(to[name], type)).join(', ')})
-      returning settle_image(t.*) as image`,
-    values.list,
-  );
-  return differenceFrom(facts, to, rows);
+  const names = columns.map(({ name }) => quoted(name)).join(', ');
+  const rowsMax = Math.max(1, Math.floor(parametersMax / columns.length));
+  for (const chunk of chunksOf(changes, rowsMax)) {
+    const values = new Values();
+    const lists = chunk.map(({ to }) => {
+      const list = columns.map(({ name, type }) => values.add(to?.[name], type));
+      return `(${list.join(', ')})`;
+    });
+    const { rows } = await session.query(
+      `insert into ${facts.id} as t (${names}) overriding system value
+        values ${lists.join(', ')} returning settle_image(t.*) as image`,
+      values.list,
+    );
+    const written = Map.groupBy(rows, (row) => keyOf(facts, row));
+    for (const change of chunk) {
+      if (change.to === null) continue;
+      const why = differenceFrom(facts, change.to, written.get(rowKey(facts, change.to)) ?? []);
+      if (why !== null) return { change, why };
+    }
+  }
+  return null;
+}
+
+function keyOf(facts: TableFacts, row: Readonly<Record<string, unknown>>): string {
+  return rowKey(facts, imageOf(facts, String(row['image'])));
 }
 
 interface Update {
@@ -105,35 +158,57 @@ function changedColumns(facts: TableFacts, from: Image, to: Image): readonly str
 }
 
 /**
- * Deletes the row, unless rows that refer to it would change with it: ours are gone by now. Nobody
- * can add one meanwhile, for that takes a lock on this row.
+ * Deletes the rows, unless rows that refer to them would change with them: ours are gone by now.
+ * Nobody can add one meanwhile, for that takes a lock on these rows.
  */
-async function deleteRow(
+async function deleteRows(
   session: Session,
   { row, facts }: RestoredTable,
-  from: Image,
-): Promise<string | null> {
-  const values = new Values();
+  changes: readonly RowChange[],
+): Promise<Objection | null> {
   const cascades = row.cascades.filter((cascade) => deleteAction(cascade) !== null);
   const hidden = cascades.find((cascade) => cascade.isHidden);
-  if (hidden !== undefined) return `row security hides rows of ${hidden.table} that refer to it`;
+  const [first] = changes;
+  if (hidden !== undefined && first !== undefined) {
+    return { change: first, why: `row security hides rows of ${hidden.table} that refer to it` };
+  }
   const conditions = [
-    keyIs(facts, from, values),
+    ...facts.key.map(({ name }, index) => `t.${quoted(name)} = given.k${index}`),
     ...cascades.map((each) => unreferred(facts, each)),
   ];
-  const { count } = await session.query(
-    `delete from ${facts.id} as t where ${conditions.join(' and ')}`,
-    values.list,
-  );
-  if (count === 1) return null;
-  const what = cascades.map(deleteAction).join(', ');
-  return cascades.length === 0 ? 'it could not be deleted' : `others refer to it: ${what}`;
+  const names = facts.key.map((_, index) => `k${index}`).join(', ');
+  const rowsMax = Math.floor(parametersMax / facts.key.length);
+  for (const chunk of chunksOf(changes, rowsMax)) {
+    const values = new Values();
+    const lists = chunk.map(({ from }) => {
+      const list = facts.key.map(({ name }) => values.add(from?.[name], typeOf(facts, name)));
+      return `(${list.join(', ')})`;
+    });
+    const { rows } = await session.query(
+      `with given (${names}) as (values ${lists.join(', ')})
+        delete from ${facts.id} as t using given where ${conditions.join(' and ')}
+        returning settle_image(t.*) as image`,
+      values.list,
+    );
+    const gone = new Set(rows.map((each) => keyOf(facts, each)));
+    const left = chunk.find(({ from }) => from !== null && !gone.has(rowKey(facts, from)));
+    if (left !== undefined) return { change: left, why: whyLeft(cascades) };
+  }
+  return null;
+}
+
+function whyLeft(cascades: readonly CascadeRow[]): string {
+  if (cascades.length === 0) return 'it could not be deleted';
+  return `others refer to it: ${cascades.map(deleteAction).join(', ')}`;
 }
 
 function unreferred(facts: TableFacts, { table, columns }: CascadeRow): string {
   const pairs = columns.map(({ own, theirs }) => `c.${quoted(theirs)} = t.${quoted(own)}`);
-  // A row may refer to itself.
-  if (table === facts.id) pairs.push('c.ctid <> t.ctid');
+  // A row may refer to itself, or to another one that goes with it.
+  if (table === facts.id) {
+    const same = facts.key.map(({ name }, index) => `c.${quoted(name)} = others.k${index}`);
+    pairs.push(`not exists (select from given as others where ${same.join(' and ')})`);
+  }
   return `not exists (select from ${table} as c where ${pairs.join(' and ')})`;
 }
 

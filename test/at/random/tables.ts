@@ -227,7 +227,7 @@ function table(name: string, shape: Shape, wanted: WantedReference | null): Rand
       : {
           to,
           columns: referring.map((one) => one.name),
-          isDeferred: to === 'self' || wanted?.isDeferred === true,
+          isDeferred: wanted?.isDeferred === true,
         };
   const described = {
     ...{ name: id, key, columns, unique, reference },
