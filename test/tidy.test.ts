@@ -30,7 +30,10 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
   ['client-sdk/', ['client-sdk/', 'node:', 'ws', 'kysely', 'fastify', 'undici']],
   [
     'client-sdk/resource/postgres/',
-    ['client-sdk/', 'node:', 'libpg-query', 'pgsql-deparser', '@pgsql/types'],
+    [
+      ...['client-sdk/', 'node:', 'libpg-query', 'pgsql-deparser', '@pgsql/types'],
+      '@guanmingchiu/sqlparser-ts',
+    ],
   ],
   ['server/core/', ['server/core/', 'client-sdk/protocol/']],
   [
@@ -96,9 +99,9 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
   ],
 ];
 
-/** Static, type-only and dynamic imports with a literal name. */
+/** Static, type-only and dynamic imports with a literal name; the word `'from'` itself is none. */
 function importsOf(source: Source): readonly string[] {
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(\s*|^import\s+)'([^']+)'/gm;
+  const pattern = /(?:(?<!')\bfrom\s*|\bimport\s*\(\s*|^import\s+)'([^']+)'/gm;
   return [...source.text.matchAll(pattern)]
     .map((match) => match[1] ?? '')
     .map((name) => {

@@ -110,14 +110,27 @@ function behindTable(tokens: readonly Token[]): readonly Token[] {
 /** `describe orders` or a plan; those that run the statement (`analyze`) only of what reads. */
 async function ofExplain(parser: Parser, tokens: readonly Token[]): Promise<Understood> {
   const at = tokens.findIndex((token) => isWord(token, 'select', '(', 'with', 'values'));
-  const isTable = tokens.length <= 4 && !tokens.some((token) => isWord(token, '('));
-  if (at === -1 && isTable && !isWord(tokens[1], 'analyze', 'for')) return session;
+  const isTable = tokens.length <= 4 && tokens[1] !== undefined && !planned.has(tokens[1].value);
+  if (at === -1 && isTable) return session;
   const isPlan = at >= 1 && tokens.slice(1, at).every((token) => planWords.has(token.value));
   // Older servers run subqueries to plan them, so its functions count.
   const inner = isPlan ? await ofSelect(parser, tokens.slice(at)) : null;
   if (inner?.analysis.kind === 'read') return inner;
   throw unsupported('explain of a statement that is no plain select', 'leave out explain');
 }
+
+/** What stands behind `explain` where it is not a table that is described. */
+const planned: ReadonlySet<string> = new Set([
+  'analyze',
+  'for',
+  'format',
+  'insert',
+  'replace',
+  'update',
+  'delete',
+  'table',
+  'extended',
+]);
 
 const planWords: ReadonlySet<string> = new Set([
   'analyze',
@@ -144,7 +157,8 @@ function isHarmlessSet(tokens: readonly Token[]): boolean {
   return itemsOf(tokens.slice(1), 0).every((item) => {
     const [name, ...rest] = isWord(item[0], 'session') ? item.slice(1) : item;
     const [equals, ...value] = rest;
-    const isUsers = name?.kind === 'variable' && !name.text.startsWith('@@');
+    // Settings of the connection are kept in variables that begin with settle_.
+    const isUsers = name?.kind === 'variable' && !/^@(@|settle_)/i.test(name.text);
     const isLimit = name?.kind === 'word' && limits.has(name.value);
     const isPlain = value.every((token) => token.kind !== 'symbol' || isWord(token, '-', '+'));
     return (isUsers || isLimit) && isWord(equals, '=') && value.length > 0 && isPlain;

@@ -20,14 +20,15 @@ const ofLastStatement: ReadonlySet<string> = new Set(['row_count', 'found_rows']
 
 /**
  * Every function that may be called, once each, in lower case. The table of an insert with columns
- * and the aliases of derived tables look the same and are among them. Throws AT_UNSUPPORTED_SQL for
- * those that tell of the statement before.
+ * looks the same and is among them. Throws AT_UNSUPPORTED_SQL for those that tell of the statement
+ * before.
  */
 export function callsIn(tokens: readonly Token[]): readonly FunctionName[] {
   const names = new Set<FunctionName>();
   tokens.forEach((token, at) => {
     if (!isWord(tokens[at + 1], '(')) return;
     if (token.kind !== 'name' && (token.kind !== 'word' || words.has(token.value))) return;
+    if (isNaming(tokens, at)) return;
     const isQualified = isWord(tokens[at - 1], '.');
     const schema = isQualified ? `${spelled(tokens[at - 2])}.` : '';
     if (!isQualified && ofLastStatement.has(token.value.toLowerCase())) {
@@ -39,6 +40,14 @@ export function callsIn(tokens: readonly Token[]): readonly FunctionName[] {
     names.add(`${schema}${spelled(token)}`);
   });
   return [...names];
+}
+
+/** `as d (a, b)` and `with d (a, b) as (…)` name columns. */
+function isNaming(tokens: readonly Token[], at: number): boolean {
+  if (isWord(tokens[at - 1], 'as')) return true;
+  const depth = tokens[at + 1]?.depth;
+  const end = tokens.findIndex((token, i) => i > at && token.depth === depth && isWord(token, ')'));
+  return end !== -1 && isWord(tokens[end + 1], 'as') && isWord(tokens[end + 2], '(');
 }
 
 function spelled(token: Token | undefined): string {

@@ -49,13 +49,28 @@ export function imageAs(facts: TableFacts, reference: string, column: string): s
  */
 export function keysMatch(facts: TableFacts, alias: string, images: readonly Image[]): Bound {
   const last = images.at(-1);
-  if (last === undefined) return { text: '1 = 0', values: [] };
+  if (last === undefined) return { text: noRow(facts, alias), values: [] };
   const count = 2 ** Math.ceil(Math.log2(images.length));
   const all = [...images, ...Array.from({ length: count - images.length }, () => last)];
   const bounds = all.map((image) => keyMatch(facts, alias, image));
   const text = `(${bounds.map((bound) => bound.text).join(' or ')})`;
   return { text, values: bounds.flatMap(({ values }) => values) };
 }
+
+/**
+ * True for no row, found by the key. A condition that is false for certain would not do: servers
+ * answer such a statement at once, in another form than one that has looked and found nothing.
+ */
+function noRow({ columns, key }: TableFacts, alias: string): string {
+  const values = key.map(({ name }) => {
+    const kind = readingOf(columns.find((each) => each.name === name)?.type ?? '')?.kind;
+    const value = kind === undefined ? undefined : emptyValues[kind];
+    return value === undefined ? null : `${alias}.${quoted(name)} = ${value}`;
+  });
+  return values.includes(null) ? '1 = 0' : `(${values.join(' and ')} and rand() < 0)`;
+}
+
+const emptyValues: Readonly<Record<string, string>> = { number: '0', letters: "''", bytes: "x''" };
 
 function keyMatch(facts: TableFacts, alias: string, image: Image): Bound {
   const columns = facts.key.map(({ name }) => {

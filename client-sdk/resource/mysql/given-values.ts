@@ -91,16 +91,16 @@ function decimalText(type: string, text: string): string | null {
   return isIn && fraction.length <= Number(scale) ? text : null;
 }
 
-/** Of these the bytes of a text are known here; of the last two only ASCII is. */
-const encodings: Readonly<Record<string, RegExp>> = {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of Unicode without halves.
-  utf8mb4: /^[\u0000-\ud7ff\ue000-\u{10ffff}]*$/u,
-  utf8mb3: /^[^\ud800-\udfff]*$/,
-  utf8: /^[^\ud800-\udfff]*$/,
+/** Character sets of which the bytes of a text are known here, and the texts that they have. */
+const encodings: Readonly<Record<string, readonly [BufferEncoding, RegExp]>> = {
+  utf8mb4: ['utf8', /^[^\ud800-\udfff]*$/u],
+  utf8mb3: ['utf8', /^[^\ud800-\udfff]*$/],
+  utf8: ['utf8', /^[^\ud800-\udfff]*$/],
+  // What this is called here differs from ISO 8859-1 in what is left out.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
-  latin1: /^[\x00-\x7f]*$/,
+  latin1: ['latin1', /^[\x00-\x7f\xa0-\xff]*$/],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
-  ascii: /^[\x00-\x7f]*$/,
+  ascii: ['latin1', /^[\x00-\x7f]*$/],
 };
 
 function lettersText(
@@ -109,10 +109,11 @@ function lettersText(
   value: string,
 ): string | null {
   const length = /^(?:var)?char\((\d+)\)/.exec(type)?.[1];
-  const isKnown = Object.hasOwn(encodings, charset) && encodings[charset]?.test(value) === true;
-  if (length === undefined || !isKnown || [...value].length > Number(length)) return null;
+  const [encoding, texts] = (Object.hasOwn(encodings, charset) && encodings[charset]) || [];
+  if (encoding === undefined || texts?.test(value) !== true) return null;
+  if (length === undefined || [...value].length > Number(length)) return null;
   if (isPadded && value.endsWith(' ')) return null;
-  return Buffer.from(value).toString('hex').toUpperCase();
+  return Buffer.from(value, encoding).toString('hex').toUpperCase();
 }
 
 function bytesText(type: string, value: Buffer): string | null {

@@ -3,11 +3,12 @@
  * before, and read again after, all in the one local transaction. Each kind of statement has a file
  * of its own; here they are told apart, and what holds for all is checked.
  */
-import type { WriteJob, Written } from '../dialect.ts';
+import type { Dialect, WriteJob, Written } from '../dialect.ts';
 import { unsupported } from '../refusal.ts';
 import { refuseHazards } from '../steps.ts';
-import type { MysqlAnalyzer } from './analyzer.ts';
+import { createMysqlAnalyzer, type MysqlAnalyzer } from './analyzer.ts';
 import { refuseValues } from './compose.ts';
+import type { ParserLoader } from './parser.ts';
 import type { Shape } from './shape.ts';
 import { createInsertFacts, type InsertFactsOf } from './unique-keys.ts';
 import { writeChange } from './write-change.ts';
@@ -67,4 +68,14 @@ function refuseTables<Native, Result>({ write, facts }: WriteJob<Native, Result>
     const columnsSet = names.filter((name) => set.includes(name.toLowerCase()));
     refuseHazards({ ...write, columnsSet }, table);
   }
+}
+
+/** Both ends of a statement: what its text is, and how it runs. With memories of their own. */
+export function createMysqlStatements(load?: ParserLoader): Pick<Dialect, 'analyze' | 'write'> {
+  const analyzer = createMysqlAnalyzer(load);
+  const writer = createMysqlWriter(analyzer);
+  return {
+    analyze: (text) => analyzer.analyze(text),
+    write: (job) => writer.write(job),
+  };
 }
