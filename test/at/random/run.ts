@@ -9,7 +9,7 @@ import type pg from 'pg';
 import { type Settle, SettleError } from '../../../client-sdk/index.ts';
 import type { Action, BlockItem, RandomCase, Side } from './case.ts';
 import type { RandomStatement } from './statements.ts';
-import type { RandomPair } from './tables.ts';
+import { literal, type RandomPair, type RandomTable } from './tables.ts';
 
 /** Two databases under Settle, and one plain copy of each. */
 export interface RandomWorld {
@@ -253,7 +253,10 @@ async function reset({ plain, copies }: RandomWorld, pair: RandomPair, given: Ra
   const { parent, child } = pair;
   await Promise.all(
     [...plain, ...copies].map(async (pool, index) => {
-      await pool.query(`truncate ${parent.name}, ${child.name} restart identity`);
+      // A delete takes a tenth of a truncate's time on small tables.
+      await pool.query(`delete from ${child.name}; delete from ${parent.name};
+        select setval(c.oid::regclass, 1, false) from pg_class c join pg_depend d on d.objid = c.oid
+          where c.relkind = 'S' and d.refobjid in (${regclass(parent)}, ${regclass(child)})`);
       for (const { text, parameters } of given.rows[index % 2] ?? []) {
         await pool.query(text, [...parameters]).catch((error: unknown) => {
           const isMisfit = error instanceof Error && 'code' in error && /^2/.test(`${error.code}`);
@@ -262,6 +265,10 @@ async function reset({ plain, copies }: RandomWorld, pair: RandomPair, given: Ra
       }
     }),
   );
+}
+
+function regclass({ name }: RandomTable): string {
+  return `${literal(name)}::regclass`;
 }
 
 /** Every row of both tables in both databases, as text under fixed settings, in a fixed order. */
