@@ -16,7 +16,7 @@ export function plainMysql2(settle: Settle, urls: Urls): TakeFromStock {
         'update article set available = available - ? where name = ? and available >= ?',
         [pieces, article, pieces],
       );
-      if (affectedRows === 0) throw new Error(`there are not ${pieces} of ${article}`);
+      if (affectedRows === 0) throw new Error(`the stock of ${article} is too low`);
     }
   };
 }

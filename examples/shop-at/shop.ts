@@ -58,7 +58,7 @@ async function buy({ id, buyer, seller, lines, cents }: Purchase): Promise<strin
         .where('name', '=', article)
         .where('available', '>=', pieces)
         .executeTakeFirst();
-      if (numUpdatedRows === 0n) throw new Error(`there are not ${pieces} of ${article}`);
+      if (numUpdatedRows === 0n) throw new Error(`the stock of ${article} is too low`);
     }
     await pay({ from: buyer, to: seller, cents });
     console.log(`     parcel ${await sendParcel(id)} is booked`);
@@ -108,11 +108,16 @@ async function rename(owner: string): Promise<string> {
   });
 }
 
+function refusal(error: unknown): string {
+  if (!(error instanceof SettleError)) throw error;
+  return `${error.code}:\n     ${error.detail}`;
+}
+
 await settle.ready();
 for (const purchase of purchases) await tell(purchase, () => buy(purchase));
 const { from, to, cents } = transfer;
 console.log(`t-1  ${from} gives ${to} ${(cents / 100).toFixed(2)}, both on one shard`);
 console.log(`     ${await give(transfer)}`);
 console.log(`t-2  ${from} wants another name`);
-console.log(`     ${await rename(from).catch((error: Error) => error.message)}`);
+console.log(`     ${await rename(from).catch(refusal)}`);
 ready();

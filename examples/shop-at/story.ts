@@ -20,7 +20,7 @@ export interface Transfer {
 /** Prints the purchase, then what became of it. */
 export async function tell(purchase: Purchase, buy: () => Promise<string>): Promise<void> {
   const { id, buyer, seller, lines, cents } = purchase;
-  const what = lines.map(({ article, pieces }) => `${pieces} ${article}`).join(' and ');
+  const what = lines.map(({ article, pieces }) => `${pieces} × ${article}`).join(' and ');
   console.log(`${id}  ${buyer} buys ${what} from ${seller} for ${(cents / 100).toFixed(2)}`);
   try {
     console.log(`     ${await buy()}`);
