@@ -126,8 +126,7 @@ function textOf({ name, type }: Column, alias: string): string {
   const reading = known(type);
   switch (reading.kind) {
     case 'letters':
-      // PAD_CHAR_TO_FULL_LENGTH gives a char its padding back; it never keeps spaces of its own.
-      return `hex(${reading.isPadded ? `rtrim(${column})` : column})`;
+      return reading.isPadded ? trimmedHex(column) : `hex(${column})`;
     case 'bytes':
       return `hex(${column})`;
     case 'json':
@@ -140,7 +139,9 @@ function textOf({ name, type }: Column, alias: string): string {
     case 'bits':
       return `cast(cast(${column} as unsigned) as char)`;
     case 'choice':
-      return `concat(cast(cast(${column} as unsigned) as char), ':', hex(${column}))`;
+      // Under sql_mode ORACLE concat leaves NULL out.
+      return `if(${column} is null, null,
+        concat(cast(cast(${column} as unsigned) as char), ':', hex(${column})))`;
     case 'instant':
       return `cast(unix_timestamp(${column}) as char)`;
     default:
@@ -232,13 +233,21 @@ function weightText({ name, type }: Column, alias: string): string {
   const reading = known(type);
   if (reading.kind !== 'letters') throw new Error(`${name} has no weights`);
   const { charset, collation, isPadded } = reading;
-  const column = isPadded ? `rtrim(${alias}.${quoted(name)})` : `${alias}.${quoted(name)}`;
-  const weight = `hex(weight_string(${column}))`;
+  const column = `${alias}.${quoted(name)}`;
   const comparison = comparisonOf(collation);
-  if (comparison === 'trimmed') return `hex(rtrim(${column}))`;
-  if (comparison === 'exact') return weight;
-  const space = `convert(' ' using ${charset}) collate ${collation}`;
-  return `trim(trailing hex(weight_string(${space})) from ${weight})`;
+  if (comparison === 'trimmed') return trimmedHex(column);
+  const weight = `hex(weight_string(${isPadded ? `rtrim(${column})` : column}))`;
+  if (comparison === 'exact') return `ifnull(${weight}, space(0))`;
+  const space = `convert(space(1) using ${charset}) collate ${collation}`;
+  return `ifnull(trim(trailing hex(weight_string(${space})) from ${weight}), space(0))`;
+}
+
+/**
+ * Without the spaces at the end. A char has none of its own, but PAD_CHAR_TO_FULL_LENGTH gives it
+ * its padding back. Under sql_mode ORACLE nothing is left of an empty text, not even itself.
+ */
+function trimmedHex(column: string): string {
+  return `if(${column} is null, null, ifnull(hex(rtrim(${column})), space(0)))`;
 }
 
 /** How values of a collation are told apart. */

@@ -13,12 +13,12 @@ const isolation = '/*!80000 transaction_isolation*//*M! tx_isolation*/';
 /** What may be changed, whether at once or for a rollback. */
 const settings: readonly string[] = [
   ...['innodb_lock_wait_timeout', 'autocommit', 'sql_select_limit', 'time_zone', 'sql_mode'],
-  ...['foreign_key_checks', 'unique_checks', 'sql_safe_updates'],
+  ...['foreign_key_checks', 'unique_checks', 'sql_safe_updates', 'character_set_results'],
 ];
 
 /**
- * The database with every connection at READ COMMITTED, with autocommit, and with waits for locks
- * that end after this time, in whole seconds, for MySQL counts no others.
+ * The database with every connection at READ COMMITTED, with autocommit, without `sql_select_limit`,
+ * and with waits for locks that end after this time, in whole seconds, for MySQL counts no others.
  */
 export function withSettings<Native>(
   database: ResourceDatabase<Native>,
@@ -33,6 +33,9 @@ export function withSettings<Native>(
     `@@session.${isolation} = 'READ-COMMITTED'`,
     `@@session.innodb_lock_wait_timeout = ${seconds}`,
     '@@session.autocommit = 1',
+    // What we read must come whole, and in letters that the driver knows.
+    '@@session.sql_select_limit = 18446744073709551615',
+    '@@session.character_set_results = utf8mb4',
   ];
   const setting = `set ${[...kept, ...changes].join(', ')}`;
   return {
@@ -83,5 +86,4 @@ function asError(failure: unknown): Error {
  */
 export const restoreSettings = `set @@session.time_zone = '+00:00',
   @@session.sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES',
-  @@session.sql_select_limit = 18446744073709551615, @@session.sql_safe_updates = 0,
-  @@session.foreign_key_checks = 1, @@session.unique_checks = 1`;
+  @@session.sql_safe_updates = 0, @@session.foreign_key_checks = 1, @@session.unique_checks = 1`;
