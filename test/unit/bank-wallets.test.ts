@@ -8,7 +8,7 @@ import { indexRow, replay } from '../../server/engine/codec.ts';
 import { toSummary } from '../../server/engine/view.ts';
 import { type LogRow, shardOf as slotOf } from '../../server/log/log.ts';
 import { seededRandom } from '../../server/runtime/random.ts';
-import { walletShardOf } from '../blackbox/bank/cast.ts';
+import { shardOf } from '../blackbox/bank/cast.ts';
 import { check, type Rule } from '../blackbox/bank/checker.ts';
 import type { Evidence, ShardReading, WalletEntry } from '../blackbox/bank/evidence.ts';
 import type { HistoryLine } from '../blackbox/bank/history.ts';
@@ -88,7 +88,7 @@ function reading(shard: 'a' | 'b'): ShardReading {
   return {
     ...{ shard, accounts: [], reservations: [], ledger: [], undo: [], sessions: 0 },
     barrier: barrierOf(shard === 'a' ? 1 : 2),
-    entries: entries.filter((entry) => walletShardOf(entry.wallet) === shard),
+    entries: entries.filter((entry) => shardOf(entry.wallet) === shard),
     wallets:
       shard === 'a'
         ? [wallet('a-wallet-1', 80, 2), wallet('a-wallet-2', 110, 1)]
@@ -241,7 +241,7 @@ test('transfers keep their promises: legs add up, routes touch the shards that t
   for (const one of drawn) {
     const legs = legsOf(one);
     expect(legs.reduce((sum, { amount }) => sum + amount, 0)).toBe(0);
-    const touched = new Set(legs.map(({ wallet }) => walletShardOf(wallet))).size;
+    const touched = new Set(legs.map(({ wallet }) => shardOf(wallet))).size;
     if (one.route !== 'vault') expect(touched).toBe(one.route === 'alone' ? 1 : 2);
     expect(one.vaultLegs.length).toBe(one.route === 'vault' ? 1 : 0);
     if (one.story === 'abandoned') expect(one.route).toBe('vault');

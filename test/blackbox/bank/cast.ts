@@ -14,20 +14,13 @@ export const storeOf = { a: 'postgres', b: 'postgres', c: 'mysql' } as const;
 export const initiators = ['teller-1', 'teller-2', 'teller-3'] as const;
 export type Initiator = (typeof initiators)[number];
 
-/**
- * Shards with wallets: rows that only plain SQL under kind `at` changes. An account of the same shard
- * is changed by TCC and sagas alone, so that each change is explained by one kind.
- */
-export const walletShards = ['a', 'b'] as const satisfies readonly Shard[];
-export type WalletShard = (typeof walletShards)[number];
-
-/** Initiators of kind `at`: two processes of one service, each with every wallet shard. */
+/** Initiators of kind `at`: two processes of one service, each with every shard. */
 export const desks = ['desk-1', 'desk-2'] as const;
 export type Desk = (typeof desks)[number];
 /** Two of another service; they are asked by desks and join what those began. */
 export const vaults = ['vault-1', 'vault-2'] as const;
 export type Vault = (typeof vaults)[number];
-/** All processes with wallet shards. */
+/** All processes that change wallets, in every shard. */
 export const offices = [...desks, ...vaults] as const;
 export type Office = (typeof offices)[number];
 
@@ -39,7 +32,7 @@ export type CoordinatorName = (typeof coordinators)[number];
 export type Breakage = 'barrier' | 'fence' | 'durability' | 'undo';
 
 /** So few that they meet, so many that most transfers meet nobody. */
-export const walletsPerShard = 12;
+export const walletsPerShard = 8;
 export const accountsPerShard = 10;
 /** Cents; so many that only a few transfers are refused for want of money. */
 export const openingCents = 100_000;
@@ -56,20 +49,16 @@ export function accountName(shard: Shard, number: number): string {
   return `${shard}-${number}`;
 }
 
+/** Of an account or a wallet. */
 export function shardOf(account: string): Shard {
   const found = shards.find((shard) => account.startsWith(`${shard}-`));
   if (found === undefined) throw new RangeError(`no shard keeps ${account}`);
   return found;
 }
 
-export function walletName(shard: WalletShard, number: number): string {
+/** A row that only plain SQL under kind `at` changes; no account is, so each change has one kind. */
+export function walletName(shard: Shard, number: number): string {
   return `${shard}-wallet-${number}`;
-}
-
-export function walletShardOf(wallet: string): WalletShard {
-  const found = walletShards.find((shard) => wallet.startsWith(`${shard}-`));
-  if (found === undefined) throw new RangeError(`no shard keeps ${wallet}`);
-  return found;
 }
 
 export function officeServiceOf(name: Office): 'desk' | 'vault' {
@@ -100,7 +89,7 @@ export interface OfficeSettings {
   readonly name: Office;
   /** Of the coordinator and of the shards' databases, each through a link. */
   readonly url: string;
-  readonly databaseUrls: Readonly<Record<WalletShard, string>>;
+  readonly databaseUrls: Readonly<Record<Shard, string>>;
   /** Where it is asked, on 127.0.0.1. */
   readonly port: number;
   readonly vaultUrls: Readonly<Record<Vault, string>>;

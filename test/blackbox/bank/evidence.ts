@@ -57,14 +57,25 @@ export interface Evidence {
   readonly crashes: readonly string[];
 }
 
-/** How many sessions of a shard are in a local transaction and do nothing; known of PostgreSQL. */
+/** How many sessions of a shard are in a local transaction and do nothing. */
 export async function countSessions(shard: Shard, db: ShardDatabase): Promise<number> {
-  if (storeOf[shard] !== 'postgres') return 0;
-  const { rows } = await sql<{ readonly count: string }>`select count(*) as count
-    from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
-      and state like 'idle in transaction%'`.execute(db);
+  const count = storeOf[shard] === 'mysql' ? mysqlSessions : postgresSessions;
+  const { rows } = await count.execute(db);
   return Number(rows[0]?.count);
 }
+
+interface Count {
+  readonly count: number | string;
+}
+
+const postgresSessions = sql<Count>`select count(*) as count
+  from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+    and state like 'idle in transaction%'`;
+
+const mysqlSessions = sql<Count>`select count(*) as count
+  from information_schema.innodb_trx t
+  join information_schema.processlist p on p.id = t.trx_mysql_thread_id
+  where p.db = database() and p.id <> connection_id() and p.command = 'Sleep'`;
 
 /** Reads one shard, its tables in one snapshot. */
 export async function readShard(shard: Shard, db: ShardDatabase): Promise<ShardReading> {

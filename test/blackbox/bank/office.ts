@@ -1,5 +1,5 @@
 /**
- * An office's process: wallets of all wallet shards, as resources of kind `at`. A desk is asked for a
+ * An office's process: wallets of all shards, as resources of kind `at`. A desk is asked for a
  * whole transfer and decides; a vault is asked for some legs and joins. Asked by HTTP, because
  * that is how services are asked that know nothing of the coordinator.
  */
@@ -8,12 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { json } from 'node:stream/consumers';
 import { connectPatiently } from '../../../server/demo/connected.ts';
 import { tellDemo } from '../../../server/demo/messages.ts';
-import {
-  type OfficeSettings,
-  officeServiceOf,
-  settingsOfThisProcess,
-  walletShards,
-} from './cast.ts';
+import { type OfficeSettings, officeServiceOf, settingsOfThisProcess, shards } from './cast.ts';
 import { createDesk } from './desk.ts';
 import { openShard } from './shard-database.ts';
 import type { WalletTransfer } from './wallet-transfers.ts';
@@ -32,16 +27,16 @@ async function main(): Promise<void> {
   const { name, url, databaseUrls, port, vaultUrls } = settingsOfThisProcess<OfficeSettings>();
   const service = officeServiceOf(name);
   const settle = await connectPatiently({ url, service, requestTimeoutMs });
-  const shards = new Map(
-    walletShards.map((shard) => {
+  const resources = new Map(
+    shards.map((shard) => {
       const db = openShard(shard, databaseUrls[shard], connectionsMax);
       return [shard, settle.at(db, { resource: `shard-${shard}`, lockTimeoutMs })];
     }),
   );
-  const desk = createDesk({ settle, vaultUrls, change: (work) => changeWallets(shards, work) });
+  const desk = createDesk({ settle, vaultUrls, change: (work) => changeWallets(resources, work) });
   const join = async (headers: IncomingMessage['headers'], work: Changes): Promise<string> => {
     try {
-      await settle.join(headers, () => changeWallets(shards, work));
+      await settle.join(headers, () => changeWallets(resources, work));
       return 'done';
     } catch (error) {
       return error instanceof Refused ? 'refused' : codeOf(error);

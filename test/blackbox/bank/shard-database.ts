@@ -15,7 +15,6 @@ import {
   type Shard,
   storeOf,
   walletName,
-  walletShards,
   walletsPerShard,
 } from './cast.ts';
 
@@ -120,12 +119,9 @@ export async function createShard(shard: Shard, db: ShardDatabase): Promise<void
   await createWallets(shard, db);
 }
 
-/** Those of a shard that has any, with the money that they start with. */
 async function createWallets(shard: Shard, db: ShardDatabase): Promise<void> {
-  const known = walletShards.find((each) => each === shard);
-  if (known === undefined) return;
   const wallets = Array.from({ length: walletsPerShard }, (_, number) => ({
-    wallet: walletName(known, number),
+    wallet: walletName(shard, number),
     opening: openingCents,
     cents: openingCents,
     version: 0,
@@ -138,7 +134,13 @@ async function createWallets(shard: Shard, db: ShardDatabase): Promise<void> {
  * newest. A trigger takes it away in the rollback's own local transaction, so that no line of the
  * product knows of it.
  */
-export async function forgetUndo(db: ShardDatabase): Promise<void> {
+export async function forgetUndo(shard: Shard, db: ShardDatabase): Promise<void> {
+  if (storeOf[shard] === 'mysql') {
+    await sql`create trigger forget_undo after insert on settle_barrier for each row
+      delete from settle_undo where new.operation = 'rollback' and gid = new.gid
+        order by undo_id desc limit 1`.execute(db);
+    return;
+  }
   await sql`create function forget_undo() returns trigger language plpgsql as $$ begin
     delete from settle_undo
       where undo_id = (select max(undo_id) from settle_undo where gid = new.gid);

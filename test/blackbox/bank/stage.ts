@@ -24,7 +24,6 @@ import {
   type Shard,
   shards,
   storeOf,
-  walletShards,
 } from './cast.ts';
 import { type Children, createChildren } from './children.ts';
 import { historyFile } from './history.ts';
@@ -127,7 +126,11 @@ export async function setStage(options: StageOptions): Promise<Stage | string> {
       children.restart(bankOf(shard));
     }
     for (const name of offices) {
-      const databaseUrls = { a: through('db-a', urls.a), b: through('db-b', urls.b) };
+      const databaseUrls = {
+        a: through('db-a', urls.a),
+        b: through('db-b', urls.b),
+        c: through('db-c', urls.c),
+      };
       const settings = { name, url: through(name, url), databaseUrls };
       children.add(officePlan({ ...settings, ...portsOf(name, officeUrls) }));
       children.restart(name);
@@ -178,7 +181,7 @@ async function createShards(
     const url = await (storeOf[shard] === 'mysql' ? mysql : postgres).newDatabase();
     const db = openShard(shard, url);
     await createShard(shard, db);
-    if (breakage === 'undo' && walletShards.some((each) => each === shard)) await forgetUndo(db);
+    if (breakage === 'undo') await forgetUndo(shard, db);
     await db.destroy();
     return url;
   };

@@ -6,11 +6,11 @@ import type { Random } from '../../../server/runtime/random.ts';
 import {
   type Desk,
   desks,
+  type Shard,
+  shards,
   type Vault,
   vaults,
-  type WalletShard,
   walletName,
-  walletShards,
   walletsPerShard,
 } from './cast.ts';
 
@@ -104,10 +104,10 @@ function drawWallets(route: Route, random: Random): readonly [string, string] {
   return [walletName(source, one), walletName(target, other)];
 }
 
-function drawShards(route: Route, random: Random): readonly [WalletShard, WalletShard] {
-  const first = Math.floor(random.next() * walletShards.length);
+function drawShards(route: Route, random: Random): readonly [Shard, Shard] {
+  const first = Math.floor(random.next() * shards.length);
   const isElsewhere = route === 'desk' || (route === 'vault' && random.next() < 0.7);
-  const at = (place: number): WalletShard => walletShards[place % walletShards.length] ?? 'a';
+  const at = (place: number): Shard => shards[place % shards.length] ?? 'a';
   return [at(first), at(isElsewhere ? first + 1 : first)];
 }
 

@@ -2,7 +2,7 @@
  * What an office does to wallets: plain SQL that knows nothing of branches, undo or locks. Invariant:
  * each change of a wallet counts its version up and writes an entry, in the same local transaction.
  */
-import { type WalletShard, walletShardOf } from './cast.ts';
+import { type Shard, shardOf } from './cast.ts';
 import type { ShardDatabase } from './shard-database.ts';
 import type { Leg } from './wallet-transfers.ts';
 
@@ -20,11 +20,11 @@ export interface Changes {
 
 /** One leg after the other. Throws Refused, and what the databases and the SDK throw. */
 export async function changeWallets(
-  shards: ReadonlyMap<WalletShard, ShardDatabase>,
+  shards: ReadonlyMap<Shard, ShardDatabase>,
   { gid, legs, isLocking }: Changes,
 ): Promise<void> {
   for (const leg of legs) {
-    const db = shards.get(walletShardOf(leg.wallet));
+    const db = shards.get(shardOf(leg.wallet));
     if (db === undefined) throw new Error(`no shard of ${leg.wallet} is open`);
     if (isLocking) await lockAndWrite(db, leg);
     else await changeAtOnce(db, leg);
