@@ -3,6 +3,7 @@
  * is written over what is not decided, nothing is left behind. All of it is looked at outside of
  * Settle. `SETTLE_AT_HOT_SECONDS` sets how long (default 10).
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Settle, SettleError } from '../../client-sdk/index.ts';
@@ -21,6 +22,9 @@ const waitMsMax = lockTimeoutMs + 5_000;
 const schema = `
   create table account (id integer primary key, cents bigint not null, version bigint not null);
   insert into account select id, ${cents}, 0 from generate_series(1, ${rowsOfEach}) id;`;
+
+/** Runs as another service would: with no transaction around. */
+const outside = AsyncLocalStorage.snapshot();
 
 let coordinator: Awaited<ReturnType<typeof startCoordinator>>;
 beforeAll(async () => {
@@ -124,11 +128,18 @@ async function moveMoney(world: World, tally: Tally): Promise<void> {
 /** Answers whether it is over: false after a conflict. */
 async function attempt(world: World, tally: Tally, { from, to, fails }: Move): Promise<boolean> {
   try {
-    await world.settle.transaction({ timeout: '30s' }, async () => {
+    await world.settle.transaction({ timeout: '30s' }, async (tx) => {
       const moved = 1 + Math.floor(Math.random() * 5);
+      if (fails) {
+        // By another service, so that it is committed locally before it is taken back.
+        const headers = await tx.headers();
+        const work = () => change(world, tally, { place: from, by: -moved });
+        await outside(() => world.settle.join(headers, work));
+        await change(world, tally, { place: to, by: moved });
+        throw new Planned('as planned');
+      }
       await change(world, tally, { place: from, by: -moved });
       await change(world, tally, { place: to, by: moved });
-      if (fails) throw new Planned('as planned');
     });
     tally.committed += 1;
     for (const [side, id] of [from, to]) {
@@ -154,7 +165,10 @@ interface Change {
   readonly by: number;
 }
 
-/** Reads under a lock and writes what it has computed: an update that is lost would be seen. */
+/**
+ * Reads under a lock and writes what it has computed, or lets the database compute: an update that
+ * is lost, or an image that is not of the row that was updated, would be seen.
+ */
 async function change(
   world: World,
   tally: Tally,
