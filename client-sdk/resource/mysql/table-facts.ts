@@ -88,6 +88,10 @@ function formOf({ name }: KeyRow, { columns }: TableRow): KeyColumn['form'] | nu
     case 'letters': {
       const comparison = comparisonOf(reading.collation);
       if (comparison === null) return null;
+      // In its indexes MariaDB compares a char by such a collation with the padding, elsewhere
+      // without it: `a` and `a\u0001` are equal and are two rows.
+      if (reading.isPadded && comparison === 'exact' && /_nopad_/.test(reading.collation))
+        return null;
       return comparison === 'bytes' ? 'text' : 'weight';
     }
     // 0 and -0 are equal; json cannot be a key.
