@@ -353,6 +353,26 @@ await describeOn('postgres', (server) => {
       });
     });
 
+    it('takes no branch of its own gid, committed while it waited, for somebody else', async () => {
+      const { session, open: more } = await open();
+      const before = await rowsOf(session);
+      const other = await more();
+      const rename = (name: string) => ({
+        where: 'id = 1',
+        change: `update t set name = '${name}' where id = 1`,
+      });
+      await branch(session, { gid: 'g', branchId: 1 }, () => stepBy(session, 't', rename('x')));
+      await other.query('begin');
+      const steps = await stepBy(other, 't', rename('y'));
+      await store.insert(other, { gid: 'g', branchId: 2 }, steps);
+      const restoring = expect(restore(session, 'g')).rejects.toThrow('has just committed');
+      await untilWaiting(other, session.pid);
+      await other.query('commit');
+      await restoring;
+      expect(await restore(session, 'g')).toEqual({ kind: 'restored', rows: 2 });
+      expect(await rowsOf(session)).toEqual(before);
+    });
+
     it.each(['public', 'public, ext'])('puts a key back into its case: path %s', async (path) => {
       const { session } = await openDatabase(
         server,

@@ -40,7 +40,9 @@ export async function restoreRows(session: Session, gid: Gid): Promise<Restored>
     const row = rows.get(identity(step));
     if (row === undefined) throw new Error(`no row was looked up for ${step.table} ${step.key}`);
     const why = undoStep(row, step, changes);
-    if (why !== null) return dirty(step, row.found, why);
+    if (why === null) continue;
+    await refuseLateSteps(session, gid, undo.length);
+    return dirty(step, row.found, why);
   }
   const objection = await writeAll(session, changes);
   if (objection !== null) return dirty(objection.change.step, objection.change.from, objection.why);
@@ -126,6 +128,15 @@ function updatesFirst(changes: readonly RowChange[]): readonly RowChange[] {
     else ordered.push(change);
   }
   return [...ordered, ...deletes];
+}
+
+/**
+ * A local transaction of the same gid that was in flight may have committed while its rows were
+ * waited for: they are not dirty, they have one more step. Throws then: it is asked again.
+ */
+async function refuseLateSteps(session: Session, gid: Gid, known: number): Promise<void> {
+  if ((await undoRowsOf(session, gid)).length === known) return;
+  throw new Error('another branch of the same transaction has just committed');
 }
 
 interface UndoRow extends Step {
