@@ -30,11 +30,9 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
   ['client-sdk/', ['client-sdk/', 'node:', 'ws', 'kysely', 'fastify', 'undici']],
   [
     'client-sdk/resource/postgres/',
-    [
-      ...['client-sdk/', 'node:', 'libpg-query', 'pgsql-deparser', '@pgsql/types'],
-      '@guanmingchiu/sqlparser-ts',
-    ],
+    ['client-sdk/', 'node:', 'libpg-query', 'pgsql-deparser', '@pgsql/types'],
   ],
+  ['client-sdk/resource/mysql/', ['client-sdk/', 'node:', '@guanmingchiu/sqlparser-ts']],
   ['server/core/', ['server/core/', 'client-sdk/protocol/']],
   [
     'server/engine/',

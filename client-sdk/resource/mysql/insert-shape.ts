@@ -25,7 +25,7 @@ export async function insertShape(parser: Parser, tokens: readonly Token[]): Pro
   const { start, update, returning } = partsOf(tokens, tree);
   const assigned = listOf(under(tree.fields, 'on', 'DuplicateKeyUpdate'));
   return {
-    ...{ kind: 'insert', way: wayOf(tree, update), start, update, returning },
+    ...{ kind: 'insert', way: wayOf(tree, start, update), start, update, returning },
     target: { table: { schema, name }, reference: name },
     ...valuesOf(tree, start.tokens),
     columnsSet: assigned.map((one) => namesOf(under(one, 'target', 'ColumnName')).at(-1) ?? ''),
@@ -36,9 +36,13 @@ function hasPartition(tokens: readonly Token[]): boolean {
   return tokens.some((token) => token.depth === 0 && isWord(token, 'partition'));
 }
 
-function wayOf({ fields }: Tree, update: Piece | null): InsertShape['way'] {
-  if (under(fields, 'replace_into') === true) return 'replace';
+function wayOf({ fields }: Tree, start: Piece, update: Piece | null): InsertShape['way'] {
+  const isReplace = under(fields, 'replace_into') === true;
   const isIgnored = under(fields, 'ignore') === true;
+  const saysIgnore = start.tokens.some((token) => token.depth === 0 && isWord(token, 'ignore'));
+  if (isReplace !== isWord(start.tokens[0], 'replace')) throw twoReadings();
+  if (isIgnored !== saysIgnore) throw twoReadings();
+  if (isReplace) return 'replace';
   if (update === null) return isIgnored ? 'ignore' : 'insert';
   if (!isIgnored) return 'update';
   throw unsupported('insert ignore with on duplicate key update', 'leave `ignore` out');

@@ -48,14 +48,13 @@ export async function lockShape(
   const select = under(tree.fields, 'body', 'Select');
   const from = placeOf(tokens, ['from']);
   if (tree.kind !== 'Query' || select === null || from === -1 || isGrouped(tree.fields, select)) {
-    throw unsupported(
-      'a lock on rows of a union, of `with`, of groups or of no table',
-      'select and lock the rows themselves, then group them',
-    );
+    throw grouped();
   }
   const rest = pieceOf(tokens.slice(from, at));
   const sources = sourcesOf(under(select, 'from'));
   const list = pieceOf(tokens.slice(0, from));
+  // The parser takes the second for the name of a column.
+  if (list.tokens.some((token) => isWord(token, 'distinct', 'distinctrow'))) throw grouped();
   const order = placeOf(rest.tokens, ['order', 'by']);
   const hasLimit = placeOf(rest.tokens, ['limit']) !== -1;
   if ((under(tree.fields, 'limit_clause') !== null) !== hasLimit) throw twoReadings();
@@ -64,6 +63,13 @@ export async function lockShape(
     targets: lockedOf(sources, named),
     isPlain: isPlain(list) && (order === -1 || isPlain(pieceOf(rest.tokens.slice(order)))),
   };
+}
+
+function grouped(): Error {
+  return unsupported(
+    'a lock on rows of a union, of `with`, of groups or of no table',
+    'select and lock the rows themselves, then group them',
+  );
 }
 
 /** Without parentheses there is no function, so no aggregate either. */

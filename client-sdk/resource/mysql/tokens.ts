@@ -84,6 +84,7 @@ function behindGap(text: string, at: number): number {
 }
 
 function tokenAt(text: string, start: number): readonly [Token['kind'], string] {
+  if (text.startsWith('/*', start)) throw unread('a comment that is not closed');
   for (const [kind, pattern] of readings) {
     pattern.lastIndex = start;
     const found = pattern.exec(text)?.[0];

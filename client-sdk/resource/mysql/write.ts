@@ -65,6 +65,10 @@ function refuseTables<Native, Result>({ write, facts }: WriteJob<Native, Result>
   for (const table of facts) {
     if (table.key.length === 0) throw unsupported(`${table.id} has no primary key`, 'give it one');
     const names = table.columns.map(({ name }) => name);
+    const own = names.find((name) => name.toLowerCase().startsWith('settle_'));
+    if (own !== undefined) {
+      throw unsupported(`the column ${own} of ${table.id}`, 'give it a name without settle_');
+    }
     const columnsSet = names.filter((name) => set.includes(name.toLowerCase()));
     refuseHazards({ ...write, columnsSet }, table);
   }

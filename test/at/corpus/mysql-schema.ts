@@ -24,6 +24,9 @@ export const mysqlSchema: readonly string[] = [
   `create table child (id int primary key, parent_id int, code int,
     foreign key (parent_id) references parent (id) on delete cascade,
     foreign key (code) references parent (code) on update cascade)`,
+  'create table maker (id int primary key, name varchar(20))',
+  `create table part (id int primary key, maker_id int, settle_note int,
+    foreign key (maker_id) references maker (id))`,
   'create table prefixed (id int primary key, body varchar(100), unique key by_body (body(10)))',
   'create table old (id int primary key) engine = MyISAM',
   `create function twice(n bigint) returns bigint deterministic no sql return n * 2`,
@@ -41,6 +44,8 @@ export const mysqlSchema: readonly string[] = [
     ('intro', 'Hello', 1.25, '2020-02-03 04:05:06.789012'), ('end', null, null, '2021-01-01')`,
   `insert into seat values (1, 1, 'ann', 'A1'), (1, 2, 'ben', 'A2'), (2, 1, null, null)`,
   'insert into keyless values (1)',
+  `insert into maker values (1, 'acme'), (2, 'bolt'), (3, 'cog')`,
+  'insert into part values (1, 1, null)',
   'insert into parent values (1, 10, 0), (2, 20, 0)',
   'insert into child values (1, 1, 10)',
   `insert into prefixed values (1, 'abc')`,
@@ -49,4 +54,5 @@ export const mysqlSchema: readonly string[] = [
 /** Those of which every row is looked at. */
 export const mysqlTables: readonly string[] = [
   ...['acct', 'item', 'line', 'token', 'ticket', 'doc', 'seat', 'parent', 'child', 'prefixed'],
+  ...['maker'],
 ];

@@ -101,6 +101,8 @@ const updates = supported('update', [
       'on l.order_id = a.id set a.cents = l.s',
   ],
   ['update parent set n = n + 1'],
+  ['update acct a join acct b on a.id = b.place set a.cents = b.cents + a.cents'],
+  ['update acct a left join item i on i.id = a.id set a.note = i.name where i.id is null'],
   ['update token set value = 1 where value = ?', 'none'],
   ['update acct a join item i on i.id = a.id set a.cents = 1 where i.qty > ?', 1000],
   ['update acct set cents = 8 where id in (select id from (select id from item) d) -- why'],
@@ -123,6 +125,8 @@ const deletes = supported('delete', [
   ['delete from acct where id > 100 returning *'],
   ['delete from doc'],
   ['delete from child'],
+  ['delete ignore from maker'],
+  ['delete a from acct a join acct b on a.cents < b.cents'],
   ['delete a from acct a join item i on i.id = a.id where i.qty > ?', 1000],
   ['delete from line where no = 1 order by order_id limit 1'],
 ]);
@@ -149,6 +153,8 @@ const inserts = supported('insert', [
   ['insert into prefixed values (2, ?)', 'xyz'],
   ['insert into acct (id, owner) values (20 , ?) returning id, upper(owner) as who', 'r'],
   ['insert into item (name) values (?), (?) returning id', 'a', 'b'],
+  ['insert into item (name) values (?) returning *', 'a'],
+  ['insert high_priority ignore into acct (id, owner) values (1, ?)', 'there'],
   ['insert into token values (unhex(md5(?)), ?) returning hex(id)', 'x', 'y'],
   ['insert into acct select id + 100, owner, cents, note, place from acct returning id'],
   ["insert ignore into acct (id, owner) values (1, 'there'), (10, 'new') returning id"],
@@ -204,6 +210,8 @@ const upserts = supported('upsert', [
   ["replace into seat values (1, 1, 'ben', 'A2')"],
   ["replace into seat values (2, 1, 'ann', 'A2')"],
   ['replace into seat values (9, 9, null, null)'],
+  ["replace into maker values (2, 'bolt')"],
+  ["replace into maker values (2, 'new')"],
 ]);
 
 const locks = supported('lock', [
@@ -289,6 +297,9 @@ const texts = refused('text', [
   ['select * from (select * from acct) a for update'],
   ['select owner, count(*) from acct group by owner for update'],
   ['select distinct owner from acct for update'],
+  ['select distinctrow owner from acct for update'],
+  ['select 1 /* open'],
+  ['set @settle_sql_mode = 1'],
   ['select id from acct union select id from item for update'],
   ['with r as (select * from acct) select * from r for update'],
   ['select 1 for update'],
@@ -312,6 +323,7 @@ const runs = refused('run', [
   ['select spend(1)'],
   ['update acct set cents = spend(1) where id = 2'],
   ['update keyless set a = 1'],
+  ['select * from part for update'],
   ['insert into keyless values (2)'],
   ['delete from keyless'],
   ['select * from keyless for update'],
