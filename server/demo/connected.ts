@@ -18,6 +18,17 @@ export async function connectPatiently(options: ConnectOptions): Promise<Settle>
   }
 }
 
+/** Resolves when its methods are known, however long the coordinator is away. Throws what else came. */
+export async function readyPatiently(settle: Settle): Promise<void> {
+  for (;;) {
+    try {
+      return await settle.ready();
+    } catch (error) {
+      if (!(error instanceof SettleError && error.code === 'UNREACHABLE')) throw error;
+    }
+  }
+}
+
 /** At SIGTERM: closes in order, then ends the process. What fails is on stderr; it ends anyway. */
 export function endGracefully(close: () => Promise<void>): void {
   process.once('SIGTERM', () => {

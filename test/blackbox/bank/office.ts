@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { connectPatiently } from '../../../server/demo/connected.ts';
+import { connectPatiently, readyPatiently } from '../../../server/demo/connected.ts';
 import { tellDemo } from '../../../server/demo/messages.ts';
 import { type OfficeSettings, officeServiceOf, settingsOfThisProcess, shards } from './cast.ts';
 import { createDesk } from './desk.ts';
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
       return error instanceof Refused ? 'refused' : codeOf(error);
     }
   };
-  await settle.ready();
+  await readyPatiently(settle);
   const turns = createTurns(workMax);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.url === '/working') return end(response, turns.taken());

@@ -3,7 +3,7 @@
  * Under `--break barrier` the same business runs over an adapter that guards nothing.
  */
 import { sagaSteps, stepDefinition, tccDefinition } from '../../../server/demo/bank-methods.ts';
-import { connectPatiently, endGracefully } from '../../../server/demo/connected.ts';
+import { connectPatiently, endGracefully, readyPatiently } from '../../../server/demo/connected.ts';
 import { tellDemo } from '../../../server/demo/messages.ts';
 import { bankOf, type ParticipantSettings, settingsOfThisProcess } from './cast.ts';
 import { openShard } from './shard-database.ts';
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
     if (isGuarded) settle.step(step, definition);
     else settle.step(step, { ...definition, db: unguarded(ledger) });
   }
-  await settle.ready();
+  await readyPatiently(settle);
   tellDemo({ kind: 'ready' });
   endGracefully(async () => {
     await settle.close();
