@@ -281,6 +281,38 @@ await describeOn('postgres', (server) => {
     expect(after).toEqual(before);
   });
 
+  it('what would make a local commit less than one is refused', async () => {
+    const world = await startWorld(server);
+    await refuses(world, [
+      'set synchronous_commit = off',
+      "set local transaction_isolation = 'repeatable read'",
+      "select set_config('synchronous_commit', 'off', true)",
+      'set session_replication_role = replica',
+    ]);
+  });
+
+  it('a unique value that another transaction took meanwhile stays there, and is waited for', async () => {
+    const { settle, wallets, bank } = await startWorld(server);
+    await wallets.query(`create table seat (id int primary key, place text unique);
+      insert into seat values (1, 'x')`);
+    let gid = '';
+    const work = settle.transaction({ waitMs: 0 }, async (tx) => {
+      gid = tx.gid;
+      const headers = await tx.headers();
+      await outside(() => settle.join(headers, () => bank.query('delete from seat')));
+      await outside(() =>
+        settle.transaction({}, () => bank.query("insert into seat values (2, 'x')")),
+      );
+      throw new Error('as planned');
+    });
+    await expect(work).rejects.toThrow('as planned');
+    expect((await untilFailed(settle, gid)).lastError).toContain('seat_place_key');
+    expect(await rowsOf(wallets, 'seat')).toEqual(['(2,x)']);
+    await wallets.query('delete from seat');
+    expect(await untilOver(settle, gid)).toBe('rolledBack');
+    expect(await rowsOf(wallets, 'seat')).toEqual(['(1,x)']);
+  });
+
   it('rows that refer to each other come and go together', async () => {
     const world = await startWorld(server);
     await world.wallets.query(`
@@ -396,6 +428,13 @@ async function untilWaiting(pool: pg.Pool): Promise<void> {
     const { rowCount } = await pool.query(`select 1 from pg_stat_activity
       where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`);
     if (rowCount !== 0) return;
+  }
+}
+
+async function untilFailed(settle: Settle, gid: string) {
+  for (;;) {
+    const [branch] = (await settle.get(gid)).branches;
+    if (branch !== undefined && branch.lastError !== null) return branch;
   }
 }
 

@@ -18,6 +18,10 @@ const guarded: ReadonlySet<string> = new Set([
   'lc_monetary',
   'quote_all_identifiers',
   'xmloption',
+  // What a local commit may promise, and what a statement of ours has to see.
+  'synchronous_commit',
+  'transaction_isolation',
+  'transaction_read_only',
   // Triggers and foreign keys off.
   'session_replication_role',
 ]);
