@@ -1,30 +1,16 @@
 /** Where automatic undo of others goes wrong, one test each: what it must not do, on PostgreSQL. */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import pg from 'pg';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { currentTransaction, type Settle } from '../../client-sdk/index.ts';
-import { describeOn, type Provided } from '../support/databases.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import type { ChildOrder, ChildSettings } from './service-child.ts';
-import { rowsOf, startCoordinator, startDatabase, startService, undoRows } from './world.ts';
-
-const schema = `
-  create table account (id bigint primary key, owner text, cents bigint not null);
-  insert into account values (1, 'Ada', 1000), (2, 'Bob', 500), (3, null, 0);
-  create table named (name text primary key, cents bigint not null);
-  create table pair (a text, b text, cents bigint not null, primary key (a, b));`;
-
-/** Runs as another service would: with no transaction around. */
-const outside = AsyncLocalStorage.snapshot();
-
-let coordinator: Awaited<ReturnType<typeof startCoordinator>>;
-beforeAll(async () => {
-  coordinator = await startCoordinator();
-});
-afterAll(() => coordinator.stop());
+import { expect, it } from 'vitest';
+import { describeOn } from '../support/databases.ts';
+import {
+  outside,
+  refuses,
+  rolledBack,
+  startWorld,
+  untilAttention,
+  untilFailed,
+  untilOver,
+} from './holes-world.ts';
+import { rowsOf, undoRows } from './world.ts';
 
 await describeOn('postgres', (server) => {
   it('an upsert that is rolled back leaves the row that was there, and takes the new one', async () => {
@@ -41,69 +27,6 @@ await describeOn('postgres', (server) => {
       for (const text of texts) await world.bank.query(text);
     });
     expect(await rowsOf(world.wallets, 'account')).toEqual(before);
-  });
-
-  it('a local commit whose answer is lost, yet was done, counts as done', async () => {
-    const { settle, wallets, bank, shop, orders, proxy } = await startProxied(server);
-    let gid = '';
-    const lost = proxy.loseAnswerTo("'prepare', 'done'");
-    await settle.transaction({}, async (tx) => {
-      gid = tx.gid;
-      await shop.query('update account set cents = 1 where id = 1');
-      await bank.query('update account set cents = 2 where id = 1');
-    });
-    await lost;
-    expect((await settle.get(gid)).phase).toBe('committed');
-    expect(await rowsOf(wallets, 'account')).toContain('(1,Ada,2)');
-    expect(await rowsOf(orders, 'account')).toContain('(1,Ada,1)');
-    expect(await undoRows(wallets)).toBe(0);
-  });
-
-  it('a local commit that was lost on its way can never happen, and all is rolled back', async () => {
-    const { settle, wallets, bank, shop, orders, proxy } = await startProxied(server);
-    const before = [await rowsOf(wallets, 'account'), await rowsOf(orders, 'account')];
-    let gid = '';
-    const lost = proxy.loseRequest("'prepare', 'done'");
-    const work = settle.transaction({}, async (tx) => {
-      gid = tx.gid;
-      await shop.query('update account set cents = 1 where id = 1');
-      await bank.query('update account set cents = 2 where id = 1');
-    });
-    await expect(work).rejects.toThrow();
-    await lost;
-    await untilOver(settle, gid);
-    expect([await rowsOf(wallets, 'account'), await rowsOf(orders, 'account')]).toEqual(before);
-    const { rows } = await wallets.query(
-      'select operation, state from settle_barrier where gid = $1 order by operation',
-      [gid],
-    );
-    expect(rows[0]).toEqual({ operation: 'prepare', state: 'blocked' });
-    expect([await undoRows(wallets), await undoRows(orders)]).toEqual([0, 0]);
-  });
-
-  it('a rollback that comes before the local commit makes that commit fail', async () => {
-    const { settle, wallets, bank, shop } = await startWorld(server);
-    const before = await rowsOf(wallets, 'account');
-    // Stands in the way of the undo row, so that the branch is registered and not yet committed.
-    const blocker = await wallets.connect();
-    await blocker.query('begin');
-    await blocker.query(`insert into settle_undo values
-      ('public.account', '["1"]', 0, 'nobody', 1, 1, default, null, null, 0)`);
-    let gid = '';
-    const work = settle.transaction({}, async (tx) => {
-      gid = tx.gid;
-      await shop.query('update account set cents = 1 where id = 2');
-      await bank.query('update account set cents = 2 where id = 1');
-    });
-    const failed = expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
-    await untilWaiting(wallets);
-    await settle.rollback(gid);
-    await untilOver(settle, gid);
-    await blocker.query('rollback');
-    blocker.release();
-    await failed;
-    expect(await rowsOf(wallets, 'account')).toEqual(before);
-    expect(await undoRows(wallets)).toBe(0);
   });
 
   it('keys with separators, quotes, spaces and nothing at all are keys of their own', async () => {
@@ -332,141 +255,4 @@ await describeOn('postgres', (server) => {
     });
     expect(await rowsOf(world.wallets, 'tree')).toEqual(before);
   });
-
-  it('undo rows outlive kill -9 of their service: another instance rolls back', async () => {
-    const url = await server.newDatabase();
-    const wallets = await startDatabase({ ...server, newDatabase: async () => url }, schema);
-    const before = await rowsOf(wallets, 'account');
-    const service = name('wallet');
-    const child = await startChild({ coordinator: coordinator.url, service, database: url });
-    const settle = await startService(coordinator.url, name('shop'));
-    let gid = '';
-    const work = settle.transaction({ waitMs: 0 }, async (tx) => {
-      gid = tx.gid;
-      await tx.headers();
-      await child.perform({ gid, text: "update account set owner = 'gone', cents = 0" });
-      expect(await undoRows(wallets)).toBe(3);
-      await child.kill();
-      throw new Error('as planned');
-    });
-    await expect(work).rejects.toThrow('as planned');
-    expect(await undoRows(wallets)).toBe(3);
-    const other = await startService(coordinator.url, service);
-    other.at(wallets, { resource: 'wallets' });
-    expect(await untilOver(settle, gid)).toBe('rolledBack');
-    expect(await rowsOf(wallets, 'account')).toEqual(before);
-    expect(await undoRows(wallets)).toBe(0);
-  });
 });
-
-interface World {
-  readonly settle: Settle;
-  readonly orders: pg.Pool;
-  readonly wallets: pg.Pool;
-  readonly shop: pg.Pool;
-  readonly bank: pg.Pool;
-}
-
-function name(role: string): string {
-  return `${role}-${crypto.randomUUID().slice(0, 8)}`;
-}
-
-async function startWorld(server: Provided): Promise<World> {
-  const settle = await startService(coordinator.url, name('shop'));
-  const orders = await startDatabase(server, schema);
-  const wallets = await startDatabase(server, schema);
-  const shop: pg.Pool = settle.at(orders, { resource: 'orders', lockTimeoutMs: 1_000 });
-  const bank: pg.Pool = settle.at(wallets, { resource: 'wallets', lockTimeoutMs: 1_000 });
-  return { settle, orders, wallets, shop, bank };
-}
-
-/** The resource `wallets` reaches its database through a proxy; `wallets` itself does not. */
-async function startProxied(server: Provided) {
-  const settle = await startService(coordinator.url, name('shop'));
-  const orders = await startDatabase(server, schema);
-  const url = await server.newDatabase();
-  const wallets = await startDatabase({ ...server, newDatabase: async () => url }, schema);
-  const proxy = await startTcpProxy(url);
-  onTestFinished(() => proxy.close());
-  const proxied = new pg.Pool({ connectionString: proxy.url });
-  // Idle clients lose their line, too, and the pool says so.
-  proxied.on('error', () => undefined);
-  onTestFinished(() => proxied.end());
-  const shop: pg.Pool = settle.at(orders, { resource: 'orders' });
-  const bank: pg.Pool = settle.at(proxied, { resource: 'wallets' });
-  return { settle, orders, wallets, shop, bank, proxy };
-}
-
-/** The work joins, commits locally, and is taken back. */
-async function rolledBack({ settle, wallets }: World, work: () => Promise<void>): Promise<void> {
-  const all = settle.transaction({}, async (tx) => {
-    const headers = await tx.headers();
-    await outside(() => settle.join(headers, work));
-    expect(await undoRows(wallets)).toBeGreaterThan(0);
-    throw new Error('as planned');
-  });
-  await expect(all).rejects.toThrow('as planned');
-  expect(await undoRows(wallets)).toBe(0);
-}
-
-/** Each of them, and the transaction around goes on as if they had not been. */
-async function refuses({ settle, wallets, bank }: World, texts: readonly string[]): Promise<void> {
-  for (const text of texts) {
-    await settle.transaction({}, async () => {
-      expect(currentTransaction()).toBeDefined();
-      const refused = expect(bank.query(text), text).rejects;
-      await refused.toMatchObject({ code: 'AT_UNSUPPORTED_SQL' });
-      await bank.query('update account set cents = cents where id = 1');
-    });
-  }
-  expect(await undoRows(wallets)).toBe(0);
-}
-
-/** Resolves once a session of this database waits for a lock. */
-async function untilWaiting(pool: pg.Pool): Promise<void> {
-  for (;;) {
-    const { rowCount } = await pool.query(`select 1 from pg_stat_activity
-      where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`);
-    if (rowCount !== 0) return;
-  }
-}
-
-async function untilFailed(settle: Settle, gid: string) {
-  for (;;) {
-    const [branch] = (await settle.get(gid)).branches;
-    if (branch !== undefined && branch.lastError !== null) return branch;
-  }
-}
-
-async function untilAttention(settle: Settle, gid: string) {
-  for (;;) {
-    const view = await settle.get(gid);
-    if (view.attention !== null) return view;
-  }
-}
-
-async function untilOver(settle: Settle, gid: string): Promise<string> {
-  for (;;) {
-    const { phase } = await settle.get(gid);
-    if (phase === 'committed' || phase === 'rolledBack') return phase;
-  }
-}
-
-async function startChild(settings: ChildSettings) {
-  const program = join(import.meta.dirname, 'service-child.ts');
-  const child = fork(program, [JSON.stringify(settings)]);
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child, 'message');
-  return {
-    /** Resolves when it has committed locally. */
-    async perform(order: ChildOrder) {
-      child.send(order);
-      await once(child, 'message');
-    },
-    async kill() {
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    },
-  };
-}
