@@ -34,15 +34,12 @@ export function plainPg(settle: Settle, urls: Urls): PlainPg {
       }
     },
     async pay({ buyer, seller, cents }) {
-      const paid = await wallets
-        .of(buyer)
-        .query('update wallet set cents = cents - $2 where owner = $1 and cents >= $2', [
-          buyer,
-          cents,
-        ]);
+      const take = 'update wallet set cents = cents - $2 where owner = $1 and cents >= $2';
+      const paid = await wallets.of(buyer).query(take, [buyer, cents]);
       if (paid.rowCount === 0) throw new Error(`${buyer} has not enough money`);
       const add = 'update wallet set cents = cents + $2 where owner = $1';
-      await wallets.of(seller).query(add, [seller, cents]);
+      const received = await wallets.of(seller).query(add, [seller, cents]);
+      if (received.rowCount === 0) throw new Error(`nobody is called ${seller}`);
     },
   };
 }

@@ -7,6 +7,7 @@ import { connect, SettleError, shardRouter } from '@settle/client';
 import { Kysely, MysqlDialect, PostgresDialect } from 'kysely';
 import { createPool } from 'mysql2';
 import { ready, serviceSettings } from '../processes.ts';
+import { againOnConflict } from './again.ts';
 import {
   type OrderTables,
   openPool,
@@ -69,20 +70,21 @@ async function buy({ id, buyer, seller, lines, cents }: Purchase): Promise<strin
 
 /** Over two shards, or inside of one: the code is the same. */
 async function pay({ from, to, cents }: Transfer): Promise<void> {
-  const { numUpdatedRows } = await wallets
+  const paid = await wallets
     .of(from)
     .updateTable('wallet')
     .set((row) => ({ cents: row('cents', '-', cents) }))
     .where('owner', '=', from)
     .where('cents', '>=', cents)
     .executeTakeFirst();
-  if (numUpdatedRows === 0n) throw new Error(`${from} has not enough money`);
-  await wallets
+  if (paid.numUpdatedRows === 0n) throw new Error(`${from} has not enough money`);
+  const received = await wallets
     .of(to)
     .updateTable('wallet')
     .set((row) => ({ cents: row('cents', '+', cents) }))
     .where('owner', '=', to)
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (received.numUpdatedRows === 0n) throw new Error(`nobody is called ${to}`);
 }
 
 /** Found out only when everything is done, the parcel too. */
@@ -114,7 +116,9 @@ function refusal(error: unknown): string {
 }
 
 await settle.ready();
-for (const purchase of purchases) await tell(purchase, () => buy(purchase));
+for (const purchase of purchases) {
+  await tell(purchase, () => againOnConflict(() => buy(purchase)));
+}
 const { from, to, cents } = transfer;
 console.log(`t-1  ${from} gives ${to} ${(cents / 100).toFixed(2)}, both on one shard`);
 console.log(`     ${await give(transfer)}`);

@@ -24,7 +24,8 @@ const prints: Readonly<Record<string, RegExp | null>> = {
   'npm start -w @settle/example-quickstart':
     /moved 300\nREFUSED: .*anna has not enough money[\s\S]*'anna' │ 700[\s\S]*'ben' +│ 1300/,
   'npm run settle -- tx list': /transfer +rolledBack[\s\S]*transfer +committed/,
-  // transfer-tcc.test.ts, trip-saga.test.ts
+  // shop-at.test.ts, transfer-tcc.test.ts, trip-saga.test.ts
+  'npm start -w @settle/example-shop-at': null,
   'npm start -w @settle/example-transfer-tcc': null,
   'npm start -w @settle/example-trip-saga': null,
 };

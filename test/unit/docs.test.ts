@@ -59,6 +59,9 @@ test('commands that no test runs are these; test/examples/quickstart.test.ts run
     'README.md: npm install && npm test',
     'docs/quickstart.md: npm install',
     'docs/quickstart.md: npm run settle -- dev',
+    'docs/guides/at.md: npm run settle -- migrate --participant postgres://user@host/orders',
+    `docs/guides/at.md: npm install libpg-query@18.1.5 pgsql-deparser@18.3.8      # for PostgreSQL
+npm install @guanmingchiu/sqlparser-ts@0.62.0             # for MySQL and MariaDB`,
     'docs/guides/tcc.md: npm run settle -- migrate --participant postgres://user@host/bank',
   ]);
 });
