@@ -27,6 +27,11 @@ export const mysqlSchema: readonly string[] = [
   'create table maker (id int primary key, name varchar(20))',
   `create table part (id int primary key, maker_id int, settle_note int,
     foreign key (maker_id) references maker (id))`,
+  `create table visit (price decimal(30,10), day date, at datetime(3), code char(5), guest uuid,
+    big bigint unsigned, bytes varbinary(8), note varchar(20) character set utf8mb4 collate utf8mb4_bin,
+    n int, primary key (price, day, at, code, guest, big, bytes, note))`,
+  `create table shade (color enum('red', 'green'), bits bit(3), seen timestamp(6), n int,
+    primary key (color, bits, seen))`,
   'create table prefixed (id int primary key, body varchar(100), unique key by_body (body(10)))',
   'create table old (id int primary key) engine = MyISAM',
   `create function twice(n bigint) returns bigint deterministic no sql return n * 2`,
@@ -44,6 +49,12 @@ export const mysqlSchema: readonly string[] = [
     ('intro', 'Hello', 1.25, '2020-02-03 04:05:06.789012'), ('end', null, null, '2021-01-01')`,
   `insert into seat values (1, 1, 'ann', 'A1'), (1, 2, 'ben', 'A2'), (2, 1, null, null)`,
   'insert into keyless values (1)',
+  `insert into visit values (1.1000000001, '2020-01-02', '2020-01-02 03:04:05.678', 'a b',
+    '00112233-4455-6677-8899-aabbccddeeff', 18446744073709551615, x'00ff', 'É ''', 0),
+    (1.1, '2020-01-02', '2020-01-02 03:04:05.678', 'A B',
+    '00112233-4455-6677-8899-aabbccddeeff', 18446744073709551614, '', '', 0)`,
+  `insert into shade values ('red', b'101', '2020-01-02 03:04:05.123456', 1),
+    ('green', b'0', '2020-10-25 01:30:00', 2)`,
   `insert into maker values (1, 'acme'), (2, 'bolt'), (3, 'cog')`,
   'insert into part values (1, 1, null)',
   'insert into parent values (1, 10, 0), (2, 20, 0)',
@@ -54,5 +65,5 @@ export const mysqlSchema: readonly string[] = [
 /** Those of which every row is looked at. */
 export const mysqlTables: readonly string[] = [
   ...['acct', 'item', 'line', 'token', 'ticket', 'doc', 'seat', 'parent', 'child', 'prefixed'],
-  ...['maker'],
+  ...['maker', 'visit', 'shade'],
 ];
