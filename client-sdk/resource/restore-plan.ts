@@ -8,7 +8,7 @@
  */
 import type { TableFacts } from './facts.ts';
 import { type Image, type Step, sameImage } from './image.ts';
-import { rowKey, weightOf } from './row-key.ts';
+import { isWeight, rowKey, weightOf } from './row-key.ts';
 import type { DirtyRow } from './undo-store.ts';
 
 /** A table as it is now; the databases know more of it. */
@@ -79,7 +79,8 @@ export async function lockRows<Table extends PlannedTable>(
 function hasKeyOf({ facts }: PlannedTable): (step: Step) => boolean {
   return (step) => {
     const image = step.after ?? step.before;
-    if (image === null || !namesOf(facts).every((name) => Object.hasOwn(image, name))) return false;
+    const names = [...facts.key.map(({ name }) => name), ...weightsOf(facts)];
+    if (image === null || !names.every((name) => Object.hasOwn(image, name))) return false;
     return rowKey(facts, image) === step.key;
   };
 }
@@ -134,22 +135,25 @@ function isSame(one: Image | null, other: Image | null): boolean {
 
 /** How the table differs from that which the images are of; null: not at all. */
 function misfit({ facts }: PlannedTable, step: Step): string | null {
-  const names = namesOf(facts);
+  const weights = weightsOf(facts);
+  const columns = facts.columns.map(({ name }) => name);
   for (const image of [step.before, step.after]) {
     if (image === null) continue;
-    const added = names.find((name) => !Object.hasOwn(image, name));
+    const added = columns.find((name) => !Object.hasOwn(image, name));
     if (added !== undefined) return `its table has got a column ${added} since`;
-    const dropped = Object.keys(image).find((name) => !names.includes(name));
+    const others = Object.keys(image).filter((name) => !columns.includes(name));
+    const dropped = others.find((name) => !isWeight(name));
     if (dropped !== undefined) return `its table has no column ${dropped} any more`;
-    if (rowKey(facts, image) !== step.key) return 'its table has got another primary key since';
+    const isSameKey =
+      weights.every((name) => others.includes(name)) && rowKey(facts, image) === step.key;
+    if (!isSameKey) return 'its table has got another primary key since';
+    if (others.length > weights.length) return 'its key is compared in another way since';
   }
   return null;
 }
 
-/** What an image has texts for. */
-function namesOf({ columns, key }: TableFacts): readonly string[] {
-  const weights = key.filter(({ form }) => form === 'weight');
-  return [...columns.map(({ name }) => name), ...weights.map(({ name }) => weightOf(name))];
+function weightsOf({ key }: TableFacts): readonly string[] {
+  return key.filter(({ form }) => form === 'weight').map(({ name }) => weightOf(name));
 }
 
 /** The row as an operator is shown it. */

@@ -41,6 +41,11 @@ export function weightOf(column: string): string {
   return `weight of ${column} `;
 }
 
+/** Whether it is one of {@link weightOf}, and not a column. */
+export function isWeight(name: string): boolean {
+  return name.endsWith(' ') && name.startsWith('weight of ');
+}
+
 function canonical(form: KeyColumn['form'], text: string): string {
   switch (form) {
     case 'text':

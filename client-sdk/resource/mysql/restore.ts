@@ -84,50 +84,55 @@ function hasErrno(error: unknown, numbers: ReadonlySet<unknown>): boolean {
   return error instanceof Error && 'errno' in error && numbers.has(error.errno);
 }
 
-/** In rounds, for as long as each brings some of them through. */
+/** What waits for others; and why the last of them had to. */
+interface Waiting {
+  readonly late: Change[];
+  error: unknown;
+}
+
+/**
+ * In their order; what waits is tried again as soon as another one went through, so that no state is
+ * passed that the statements did not pass.
+ */
 async function writeAll(session: Session, changes: readonly Change[]): Promise<DirtyRow | null> {
-  let left = changes;
-  while (left.length > 0) {
-    const round = await writeRound(session, left);
-    if (round.dirty !== null) return round.dirty;
-    if (round.late.length === left.length) throw round.error;
-    left = round.late;
+  const waiting: Waiting = { late: [], error: null };
+  for (const change of changes) {
+    let outcome = await attempt(session, change, waiting);
+    if (outcome === 'late') waiting.late.push(change);
+    while (outcome === 'written') outcome = await attemptLate(session, waiting);
+    if (outcome !== 'late') return outcome;
   }
+  if (waiting.late.length > 0) throw waiting.error;
   return null;
 }
 
-interface Round {
-  readonly dirty: DirtyRow | null;
-  readonly late: readonly Change[];
-  /** Of the first that was late. */
-  readonly error: unknown;
+type Outcome = 'written' | 'late' | DirtyRow;
+
+/** The first of those that wait that goes through, if one does. */
+async function attemptLate(session: Session, waiting: Waiting): Promise<Outcome> {
+  const candidates = waiting.late.splice(0);
+  let outcome: Outcome = 'late';
+  for (const change of candidates) {
+    const own: Outcome = outcome === 'late' ? await attempt(session, change, waiting) : 'late';
+    if (own === 'late') waiting.late.push(change);
+    else outcome = own;
+  }
+  return outcome;
 }
 
-async function writeRound(session: Session, changes: readonly Change[]): Promise<Round> {
-  const late: Change[] = [];
-  const waiting = new Set<string>();
-  let firstError: unknown = null;
-  for (const change of changes) {
-    const identity = rowIdentity(change.step);
-    // An earlier step of a row that waits comes after it.
-    if (waiting.has(identity)) {
-      late.push(change);
-      continue;
-    }
-    try {
-      const why = await writeBack(session, change);
-      if (why !== null) {
-        return { dirty: dirtyRow(change.step, change.from, why), late, error: null };
-      }
-    } catch (error) {
-      // The statement has done nothing; the transaction goes on.
-      if (!hasErrno(error, inTheWay)) throw error;
-      firstError ??= error;
-      waiting.add(identity);
-      late.push(change);
-    }
+/** Writes it, unless it or an earlier change of its row has to wait. */
+async function attempt(session: Session, change: Change, waiting: Waiting): Promise<Outcome> {
+  const identity = rowIdentity(change.step);
+  if (waiting.late.some(({ step }) => rowIdentity(step) === identity)) return 'late';
+  try {
+    const why = await writeBack(session, change);
+    return why === null ? 'written' : dirtyRow(change.step, change.from, why);
+  } catch (error) {
+    // The statement has done nothing; the transaction goes on.
+    if (!hasErrno(error, inTheWay)) throw error;
+    waiting.error = error;
+    return 'late';
   }
-  return { dirty: null, late, error: firstError };
 }
 
 /** A row that does not read as planned once all is written. */

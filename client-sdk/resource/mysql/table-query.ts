@@ -74,7 +74,10 @@ export async function readTable(session: Session, table: FullName): Promise<Tabl
     key: ofKind(parts, 'key').map(({ a, b }) => ({ name: a, isPrefix: b !== '' })),
     triggers: ofKind(parts, 'trigger').map(({ a, b }) => ({ name: a, event: b })),
     references: referencesIn(ofKind(parts, 'reference')),
-    seesTriggers: grants.rows.some((row) => seesTriggers(String(Object.values(row)[0]), table)),
+    seesTriggers: seesTriggers(
+      grants.rows.map((row) => String(Object.values(row)[0])),
+      table,
+    ),
   };
 }
 
@@ -160,10 +163,22 @@ function quotedIn(column: string): string {
 
 const grant = /^GRANT (.+?) ON (?:TABLE )?(.+?) TO /;
 
-/** Whether a line of `show grants` lets its user see the triggers of the table. */
-export function seesTriggers(line: string, { schema, name }: FullName): boolean {
+/**
+ * Whether these lines of `show grants` let their user see the triggers of the table. Roles are not
+ * followed, and what is revoked in part (MySQL) counts for every table: both err on the safe side.
+ */
+export function seesTriggers(lines: readonly string[], table: FullName): boolean {
+  const isRevoked = lines.some((line) => line.startsWith('REVOKE') && mentionsTriggers(line));
+  return !isRevoked && lines.some((line) => isGrantOf(line, table));
+}
+
+function mentionsTriggers(privileges: string): boolean {
+  return /\b(ALL PRIVILEGES|TRIGGER)\b/.test(privileges);
+}
+
+function isGrantOf(line: string, { schema, name }: FullName): boolean {
   const [, privileges = '', target = ''] = grant.exec(line) ?? [];
-  if (!/\b(ALL PRIVILEGES|TRIGGER)\b/.test(privileges)) return false;
+  if (!mentionsTriggers(privileges)) return false;
   if (target === '*.*' || target === `${quoted(schema)}.${quoted(name)}`) return true;
   const [, pattern] = /^`((?:[^`]|``)*)`\.\*$/.exec(target) ?? [];
   return pattern !== undefined && isLike(schema, pattern.replaceAll('``', '`'));
