@@ -1,4 +1,7 @@
-/** Names of tables and columns as texts of SQL for MySQL. Backticks, for they mean the same in every sql_mode. */
+/**
+ * Names of tables and columns as texts of SQL for MySQL. In backticks, for these mean the same in
+ * every sql_mode.
+ */
 
 /** The name as SQL reads it under every setting. */
 export function quoted(name: string): string {
