@@ -51,6 +51,7 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   #begunAtMs: number | null = null;
   #deadline: NodeJS.Timeout | undefined;
   #locals: Locals | null = null;
+  #localsAtMs: number | null = null;
   #isOver = false;
   readonly #aborted: (() => void) | null = null;
 
@@ -89,13 +90,22 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
 
   /** Most transactions have none: made when the first resource asks. */
   get locals(): Locals {
+    this.#localsAtMs ??= performance.now();
     this.#locals ??= new Locals(this.gid, this.branches);
     return this.#locals;
   }
 
-  /** Commits what resources have done, as branches, or alone when the coordinator knows of nothing. */
+  /**
+   * Commits what resources have done, as branches, or alone when the coordinator knows of nothing:
+   * then the deadline is kept here, for nobody else does.
+   */
   async finishLocals(): Promise<void> {
-    await this.#locals?.finish(this.branches.knowledge === 'none');
+    if (this.#locals === null) return;
+    const mayBeAlone = this.branches.knowledge === 'none';
+    const { gid, plan } = this;
+    const tookMs = performance.now() - (this.#localsAtMs ?? 0);
+    if (mayBeAlone && tookMs > plan.timeoutMs) throw deadlinePassed(gid, plan.timeoutMs);
+    await this.#locals.finish(mayBeAlone);
   }
 
   /** Takes back what resources have not committed. Never throws. */
@@ -131,14 +141,15 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
     if (this.#isOver || this.#controller === null || begunAtMs === null) return;
     if (this.#deadline !== undefined) return;
     const { gid, timeoutMs } = this.plan;
-    const passed = (): void => {
-      const detail = `the deadline of ${timeoutMs} ms has passed`;
-      this.#fail(new SettleError('ROLLED_BACK', detail, { gid }));
-    };
+    const passed = (): void => this.#fail(deadlinePassed(gid, timeoutMs));
     const leftMs = begunAtMs + timeoutMs - performance.now();
     if (leftMs <= 0) passed();
     else this.#deadline = setTimeout(passed, Math.min(Math.ceil(leftMs), timerMsMax));
   }
+}
+
+function deadlinePassed(gid: Gid, timeoutMs: number): SettleError {
+  return new SettleError('ROLLED_BACK', `the deadline of ${timeoutMs} ms has passed`, { gid });
 }
 
 /** Its functions are getters so that they can be taken out of it like those of any other context. */

@@ -173,7 +173,7 @@ export const errorTable = {
   AT_UNSUPPORTED_SQL: {
     status: 422,
     retryable: false,
-    title: 'The statement cannot be undone for certain, so it was not run.',
+    title: 'The statement cannot be undone for certain, so it is refused.',
     remedy: 'The detail says what it is about it, and how to write it instead.',
   },
   LOCK_CONFLICT: {

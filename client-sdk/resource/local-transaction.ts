@@ -370,6 +370,7 @@ export class LocalTransaction<Native> {
     try {
       return await work;
     } catch (error) {
+      if (isSchemaMissing(error)) throw schemaMissing(error);
       if (!this.#ports.dialect.isLockTimeout(error)) throw error;
       const detail = 'the database ended a wait for a row that another transaction holds';
       throw new SettleError('LOCK_CONFLICT', detail, { gid: this.#ports.gid, cause: error });
@@ -378,3 +379,16 @@ export class LocalTransaction<Native> {
 }
 
 function nothing(): void {}
+
+/** Whether the database does not have what `settle migrate --participant` makes. */
+function isSchemaMissing(error: unknown): boolean {
+  if (!(error instanceof Error) || !/\bsettle_(image|undo|barrier)\b/.test(error.message))
+    return false;
+  const code = 'code' in error ? error.code : null;
+  return code === '42883' || code === '42P01' || code === 'ER_NO_SUCH_TABLE';
+}
+
+function schemaMissing(error: unknown): SettleError {
+  const detail = 'the tables of Settle are missing: run `settle migrate --participant URL` on it';
+  return new SettleError('INVALID_CONFIG', detail, { cause: error });
+}

@@ -3,7 +3,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeOn, type Provided } from '../support/databases.ts';
-import { rowsOf, startCoordinator, startDatabase, startService, undoRows } from './world.ts';
+import {
+  rowsOf,
+  startCoordinator,
+  startDatabase,
+  startService,
+  undoRows,
+  untilWaiting,
+} from './world.ts';
 
 const schema = `
   create table account (id bigint primary key, cents bigint not null);
@@ -24,14 +31,23 @@ afterAll(() => coordinator.stop());
 await describeOn('postgres', (server) => {
   it('a statement that is under way when the callback throws is not done after the rollback', async () => {
     const { settle, plain, bank } = await startWorld(server);
-    const sent: Promise<unknown>[] = [];
+    // The upsert looks at the rows that are there, and waits for this one.
+    const blocker = await plain.connect();
+    await blocker.query('begin; update account set cents = 11 where id = 1');
+    const thrown = Promise.withResolvers<void>();
+    let sent: Promise<readonly PromiseSettledResult<unknown>[]> = Promise.resolve([]);
     const work = settle.transaction({}, async () => {
-      sent.push(bank.query(upsert), bank.query('delete from account'));
+      sent = Promise.allSettled([bank.query(upsert), bank.query('delete from account')]);
+      await untilWaiting(plain);
+      thrown.resolve();
       throw new Error('as planned');
     });
     const ended = expect(work).rejects.toThrow('as planned');
-    const outcomes = await Promise.allSettled(sent);
+    await thrown.promise;
+    await blocker.query('rollback');
+    blocker.release();
     await ended;
+    const outcomes = await sent;
     // What ran already may have ended well, and was taken back; what waited never ran.
     expect(outcomes[1]).toMatchObject({ reason: { code: 'NO_TRANSACTION' } });
     expect(await rowsOf(plain, 'account')).toEqual(start);
@@ -114,6 +130,23 @@ await describeOn('postgres', (server) => {
     });
     await expect(work).rejects.toMatchObject({ code: 'AT_UNSUPPORTED_SQL' });
     expect(await rowsOf(plain, 'account')).toEqual(start);
+  });
+
+  it('keeps the deadline of a transaction that the coordinator never hears of', async () => {
+    const { settle, plain, bank } = await startWorld(server);
+    const work = settle.transaction({ timeout: 50 }, async () => {
+      await bank.query('update account set cents = 0');
+      await bank.query('select pg_sleep(0.1)');
+    });
+    await expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(await rowsOf(plain, 'account')).toEqual(start);
+  });
+
+  it('says what to run on a database that was not migrated', async () => {
+    const { settle, plain, bank } = await startWorld(server);
+    await plain.query('drop function settle_image(anyelement); drop table settle_undo');
+    const work = settle.transaction({}, () => bank.query('update account set cents = 0'));
+    await expect(work).rejects.toThrow(/settle migrate --participant/);
   });
 });
 
