@@ -11,7 +11,7 @@ import { describeOn, type Provided } from '../support/databases.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { coordinatorUrl, name, schema, startWorld, untilOver } from './holes-world.ts';
 import type { ChildOrder, ChildSettings } from './service-child.ts';
-import { rowsOf, startDatabase, startService, undoRows } from './world.ts';
+import { rowsOf, startDatabase, startService, undoRows, untilWaiting } from './world.ts';
 
 await describeOn('postgres', (server) => {
   it('a local commit whose answer is lost, yet was done, counts as done', async () => {
@@ -118,15 +118,6 @@ async function startProxied(server: Provided) {
   const shop: pg.Pool = settle.at(orders, { resource: 'orders' });
   const bank: pg.Pool = settle.at(proxied, { resource: 'wallets' });
   return { settle, orders, wallets, shop, bank, proxy };
-}
-
-/** Resolves once a session of this database waits for a lock. */
-async function untilWaiting(pool: pg.Pool): Promise<void> {
-  for (;;) {
-    const { rowCount } = await pool.query(`select 1 from pg_stat_activity
-      where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`);
-    if (rowCount !== 0) return;
-  }
 }
 
 async function startChild(settings: ChildSettings) {

@@ -60,3 +60,12 @@ export async function undoRows(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query('select count(*)::int as count from settle_undo');
   return Number(rows[0]?.count);
 }
+
+/** Resolves once a session of this database waits for a lock. */
+export async function untilWaiting(pool: pg.Pool): Promise<void> {
+  for (;;) {
+    const { rowCount } = await pool.query(`select 1 from pg_stat_activity
+      where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`);
+    if (rowCount !== 0) return;
+  }
+}
