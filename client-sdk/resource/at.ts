@@ -31,7 +31,7 @@ import { createMysqlDialect } from './mysql/dialect.ts';
 import { withSettings } from './mysql/session.ts';
 import { createMysqlWriter } from './mysql/write.ts';
 import { createPostgresDialect } from './postgres/dialect.ts';
-import { type AtOptions, lockTimeoutMsDefault, Resource } from './resource.ts';
+import { type AtOptions, lockTimeoutMsDefault, Resource, spreadMs } from './resource.ts';
 
 /** What can be a resource: `Kysely<DB>` on PostgreSQL or MySQL, a Pool of `pg` or of `mysql2/promise`. */
 export type AtDatabase =
@@ -91,7 +91,7 @@ function resourceOn<Native>(
   const user = { ...analyzer, ...writer };
   const { lockTimeoutMs = lockTimeoutMsDefault } = options;
   return new Resource(client, options, {
-    database: withSettings(database, lockTimeoutMs),
+    database: withSettings(database, () => spreadMs(lockTimeoutMs)),
     dialect: createMysqlDialect(nowMs, user),
   });
 }

@@ -5,7 +5,7 @@
 import type { Client } from '../client.ts';
 import { SettleError } from '../errors.ts';
 import { type Gid, isName, type Participant, type Phase } from '../protocol/index.ts';
-import type { ResourceDatabase } from './database.ts';
+import type { HeldConnection, ResourceDatabase } from './database.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
 import { LocalTransaction } from './local-transaction.ts';
 import type { LocalSource } from './locals.ts';
@@ -21,8 +21,9 @@ export interface AtOptions {
    */
   readonly resource: string;
   /**
-   * How long a statement waits for a row, and the end of a transaction for the decision of another
-   * one that has changed the same rows. Default 5,000 ms. Then LOCK_CONFLICT.
+   * How long a statement waits for a row (at least half of it, so that two do not give up together),
+   * the first one for a connection of the pool, and the end of a transaction for the decision of
+   * another one that has changed the same rows. Default 5,000 ms. Then LOCK_CONFLICT.
    */
   readonly lockTimeoutMs?: number;
 }
@@ -53,9 +54,9 @@ export class Resource<Native> implements LocalSource {
 
   async begin(gid: Gid): Promise<LocalTransaction<Native>> {
     const { database, dialect, lockTimeoutMs } = this.#ports;
-    const connection = await database.acquire();
+    const connection = await acquireWithin(database, lockTimeoutMs);
     try {
-      await connection.begin(dialect.statements.begin(lockTimeoutMs));
+      await connection.begin(dialect.statements.begin(spreadMs(lockTimeoutMs)));
     } catch (error) {
       connection.release(error instanceof Error ? error : new Error('it did not begin'));
       throw error;
@@ -100,6 +101,39 @@ export class Resource<Native> implements LocalSource {
     }
   }
 }
+
+/**
+ * A wait for a lock, at most this long and at least half of it. Two that wait for each other in two
+ * databases, which neither database can see, do not both give up at the same moment.
+ */
+export function spreadMs(msMax: number): number {
+  return Math.ceil(msMax * (1 - Math.random() / 2));
+}
+
+/**
+ * Pools wait for ever by default: two transactions that hold what the other one's pool has run out
+ * of would, too.
+ */
+async function acquireWithin<Native>(
+  database: ResourceDatabase<Native>,
+  waitMs: number,
+): Promise<HeldConnection<Native>> {
+  const acquiring = database.acquire();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = (): void => {
+    const detail = `the pool had no connection free for ${waitMs} ms: give it as many as transactions run at once`;
+    reject(new SettleError('LOCK_CONFLICT', detail));
+    acquiring.then((connection) => connection.release(), nothing);
+  };
+  const timer = setTimeout(late, waitMs);
+  try {
+    return await Promise.race([acquiring, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function nothing(): void {}
 
 /** What a resource is made of. */
 export interface ResourceParts<Native> {

@@ -31,7 +31,7 @@ export async function openSession(url: string, odd = ''): Promise<TestSession> {
   const pool = mysql.createPool({ uri: url, connectionLimit: 1 });
   onTestFinished(() => pool.end());
   if (odd !== '') await pool.query(odd);
-  const held = await withSettings(mysql2ResourceDatabase(pool), 5_000).acquire();
+  const held = await withSettings(mysql2ResourceDatabase(pool), () => 5_000).acquire();
   onTestFinished(() => held.release());
   const { rows } = await held.query('select connection_id() as id');
   return {

@@ -18,31 +18,30 @@ const settings: readonly string[] = [
 
 /**
  * The database with every connection at READ COMMITTED, with autocommit, without `sql_select_limit`,
- * and with waits for locks that end after this time, in whole seconds, for MySQL counts no others.
+ * and with waits for locks that end after such a time, in whole seconds, for MySQL counts no others.
  */
 export function withSettings<Native>(
   database: ResourceDatabase<Native>,
-  lockTimeoutMs: number,
+  lockWaitMs: () => number,
 ): ResourceDatabase<Native> {
-  const seconds = wholeLiteral(Math.max(1, Math.ceil(lockTimeoutMs / 1_000)));
   const kept = [
     `@settle_isolation = @@session.${isolation}`,
     ...settings.map((name) => `@settle_${name} = @@session.${name}`),
   ];
   const changes = [
     `@@session.${isolation} = 'READ-COMMITTED'`,
-    `@@session.innodb_lock_wait_timeout = ${seconds}`,
     '@@session.autocommit = 1',
     // What we read must come whole, and in letters that the driver knows.
     '@@session.sql_select_limit = 18446744073709551615',
     '@@session.character_set_results = utf8mb4',
   ];
-  const setting = `set ${[...kept, ...changes].join(', ')}`;
+  const setting = `set ${[...kept, ...changes].join(', ')}, @@session.innodb_lock_wait_timeout = `;
   return {
     async acquire() {
       const connection = await database.acquire();
       try {
-        await connection.query(setting);
+        const seconds = Math.max(1, Math.ceil(lockWaitMs() / 1_000));
+        await connection.query(setting + wholeLiteral(seconds));
       } catch (error) {
         connection.release(asError(error));
         throw error;
