@@ -158,6 +158,11 @@ await describeOn('postgres', (server) => {
     expect(attention?.detail).toMatch(/AT_DIRTY_ROW.*public\.account \["1"\]/);
     expect(await rowsOf(wallets, 'account')).toEqual(['(1,Ada,9)', '(2,Bob,8)', '(3,,0)']);
     expect(await undoRows(wallets)).toBe(2);
+    // What is decided to roll back holds its locks until it has.
+    const taking = settle.transaction({}, () =>
+      bank.query('update account set cents = 5 where id = 2'),
+    );
+    await expect(taking).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
     await wallets.query('update account set cents = 7 where id = 1');
     expect(await untilOver(settle, gid)).toBe('rolledBack');
     expect(await rowsOf(wallets, 'account')).toEqual(before);

@@ -23,8 +23,8 @@ await describeOn('postgres', (server) => {
       await shop.query('update account set cents = 1 where id = 1');
       await bank.query('update account set cents = 2 where id = 1');
     });
-    await lost;
     expect((await settle.get(gid)).phase).toBe('committed');
+    await lost;
     expect(await rowsOf(wallets, 'account')).toContain('(1,Ada,2)');
     expect(await rowsOf(orders, 'account')).toContain('(1,Ada,1)');
     expect(await undoRows(wallets)).toBe(0);
@@ -57,6 +57,8 @@ await describeOn('postgres', (server) => {
     const before = await rowsOf(wallets, 'account');
     // Stands in the way of the undo row, so that the branch is registered and not yet committed.
     const blocker = await wallets.connect();
+    // Even when a line below throws: what waits for it would wait for ever.
+    onTestFinished(() => blocker.release(true));
     await blocker.query('begin');
     await blocker.query(`insert into settle_undo values
       ('public.account', '["1"]', 0, 'nobody', 1, 1, default, null, null, 0)`);
@@ -71,7 +73,6 @@ await describeOn('postgres', (server) => {
     await settle.rollback(gid);
     await untilOver(settle, gid);
     await blocker.query('rollback');
-    blocker.release();
     await failed;
     expect(await rowsOf(wallets, 'account')).toEqual(before);
     expect(await undoRows(wallets)).toBe(0);

@@ -67,6 +67,8 @@ await describeOn('postgres', (server) => {
       expect(await undoOf(session)).toEqual(before);
       expect(await store.holders(session, 'g', steps)).toEqual(holders);
       expect(await store.holders(session, 'other', steps)).toEqual([]);
+      await store.clear(session, ['nobody']);
+      expect(await undoOf(session)).toEqual(before);
       await store.clear(session, ['other', 'nobody']);
       await store.clear(session, ['other']);
       expect(await store.holders(session, 'g', steps)).toEqual([]);

@@ -40,6 +40,7 @@ export const killers = {
   engine: unit('test/engine'),
   'memory-log': system(30_000, 'test/conformance/memory-log.test.ts'),
   host: unit('test/sdk/host.test.ts'),
+  'row-key': unit('test/sdk/row-key.test.ts'),
   sim: { kind: 'seeds', seeds: 200, limitMs: 60_000 },
   barrier: system(60_000, 'test/conformance/barrier-sqlite.test.ts'),
   sdk: { ...unit('test/sdk'), testMsMax: 10_000 },
@@ -48,6 +49,11 @@ export const killers = {
   'postgres-log': system(90_000, 'test/conformance/postgres-log.test.ts', contract),
   'barrier-mysql': system(90_000, 'test/conformance/barrier-mysql.test.ts', planned),
   'barrier-postgres': system(90_000, 'test/conformance/barrier-postgres.test.ts', planned),
+  'at-postgres': at('test/at/postgres.test.ts'),
+  'at-commits': at('test/at/local-commits.test.ts'),
+  'at-scope-end': at('test/at/scope-end.test.ts'),
+  'at-undo': at('test/at/postgres-undo.test.ts'),
+  'at-holes': at('test/at/holes-postgres.test.ts'),
   'sqlite-faults': faulty('test/conformance/sqlite-log.test.ts', 'kill -9|I/O error|may not grow'),
   'mysql-faults': faulty('test/conformance/mysql-log.test.ts', faults),
   'postgres-faults': faulty('test/conformance/postgres-log.test.ts', faults),
@@ -69,4 +75,9 @@ function system(limitMs: number, file: string, only?: string): Suite {
 /** Tests of a second or less each, which wait for ever when a lock or an answer is missing. */
 function faulty(file: string, only: string): Suite {
   return { ...system(90_000, file, only), testMsMax: 10_000 };
+}
+
+/** Tests of some seconds, a coordinator and two databases each; a lock too many holds one up for ever. */
+function at(file: string): Suite {
+  return { ...system(120_000, file), testMsMax: 20_000 };
 }

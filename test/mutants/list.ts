@@ -7,6 +7,7 @@ import { logMutants } from './log-mutants.ts';
 import { mailboxMutants } from './mailbox-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import { participantMutants } from './participant-mutants.ts';
+import { resourceMutants } from './resource-mutants.ts';
 import { termMutants } from './term-mutants.ts';
 
 /** The list; names are unique. */
@@ -18,4 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...termMutants,
   ...logMutants,
   ...participantMutants,
+  ...resourceMutants,
 ];

@@ -1,0 +1,204 @@
+/**
+ * Bugs of plain SQL in global transactions: what a resource locks, remembers, commits and writes back.
+ * What each database makes of a statement is not here; its corpus is tested case by case.
+ */
+import { lines, type Mutant } from './mutant.ts';
+
+const locals = 'client-sdk/resource/locals.ts';
+const local = 'client-sdk/resource/local-transaction.ts';
+const dialect = 'client-sdk/resource/postgres/dialect.ts';
+const undoStore = 'client-sdk/resource/postgres/undo-store.ts';
+const restore = 'client-sdk/resource/postgres/restore.ts';
+const lookUp = "if ((await source.settlePhaseOne(branch)) === 'committed') return;";
+
+const ofPhaseOne: readonly Mutant[] = [
+  {
+    name: 'undo-rows-not-written',
+    idea: 'a branch looks at the locks of others, and commits without undo rows of its own',
+    file: local,
+    find: 'dialect.undo.insert(connection, branch, this.#steps)',
+    replace: 'dialect.undo.holders(connection, branch.gid, this.#steps)',
+    killedBy: ['at-postgres'],
+  },
+  {
+    name: 'registered-after-the-local-commit',
+    idea: 'the coordinator hears of a branch when it has committed locally',
+    file: locals,
+    find: lines(
+      'const branch = { gid: this.#gid, branchId: await registry.enlist(spec) };',
+      '        await entry.local.insertUndo(branch);',
+      '        branches.set(entry, branch);',
+    ),
+    replace: lines(
+      'const branch = { gid: this.#gid, branchId: 1 };',
+      '        await entry.local.insertUndo(branch);',
+      '        await commitPhaseOne(entry.source, entry.local, branch);',
+      '        await registry.enlist(spec);',
+    ),
+    killedBy: ['at-commits'],
+  },
+  {
+    name: 'no-barrier-row-of-phase-one',
+    idea: 'a local commit leaves no row behind, so a rollback takes it for one that never was',
+    file: dialect,
+    find: "insertRow(branch, 'prepare', 'done')};commit",
+    replace: "''};commit",
+    killedBy: ['at-postgres'],
+  },
+  {
+    name: 'committed-taken-for-blocked',
+    idea: 'a rollback finds the row of a local commit and believes that it is its own',
+    file: dialect,
+    find: "return row['state'] === 'blocked' ? 'blocked' : 'committed';",
+    replace: "return 'blocked';",
+    killedBy: ['at-postgres'],
+  },
+  {
+    name: 'blocked-taken-for-committed',
+    idea: 'a local commit that can never happen any more is said to have happened',
+    file: dialect,
+    find: "if (count === 1) return 'blocked';",
+    replace: "if (count === 1) return 'committed';",
+    killedBy: ['at-commits'],
+  },
+  {
+    name: 'unknown-local-commit-taken-for-done',
+    idea: 'a local commit whose answer was lost counts as done without a look',
+    file: locals,
+    find: lookUp,
+    replace: 'if (!(error instanceof SettleError)) return;',
+    killedBy: ['at-commits'],
+  },
+  {
+    name: 'unknown-local-commit-taken-for-failed',
+    idea: 'a local commit whose answer was lost counts as failed, whatever the look says',
+    file: locals,
+    find: lookUp,
+    replace: 'await source.settlePhaseOne(branch);',
+    killedBy: ['at-commits'],
+  },
+  {
+    name: 'each-of-two-resources-alone',
+    idea: 'two databases commit each by itself, as if there were one',
+    file: locals,
+    find: 'if (mayBeAlone && writers.length === 1) return commitAlone(alone.local, this.#gid);',
+    replace: 'if (mayBeAlone) return all(writers, (one) => commitAlone(one.local, this.#gid));',
+    killedBy: ['at-commits'],
+  },
+  {
+    name: 'joined-resource-alone',
+    idea: 'who joined a transaction commits its only database for good',
+    file: locals,
+    find: 'if (mayBeAlone && writers.length === 1)',
+    replace: 'if (writers.length === 1)',
+    killedBy: ['at-postgres'],
+  },
+];
+
+const ofScopes: readonly Mutant[] = [
+  {
+    name: 'statement-in-flight-not-waited-for',
+    idea: 'a local transaction ends between the two halves of a statement',
+    file: local,
+    find: lines('await turns.idle();', '    const isHeld = turns.isHeld;'),
+    replace: 'const isHeld = turns.isHeld;',
+    killedBy: ['at-scope-end'],
+  },
+  {
+    name: 'failed-statement-forgotten',
+    idea: 'a statement that was refused after it had run is committed',
+    file: local,
+    find: 'if (hasRun) this.#failure ??= { error };',
+    replace: 'void hasRun;',
+    killedBy: ['at-scope-end'],
+  },
+  {
+    name: 'savepoint-keeps-its-steps',
+    idea: 'rows are undone that a rollback to a savepoint had left alone',
+    file: local,
+    find: 'this.#steps.length = savepoint.steps;',
+    replace: 'void savepoint.steps;',
+    killedBy: ['at-scope-end'],
+  },
+  {
+    name: 'hazards-ignored',
+    idea: 'triggers, cascades and rules change rows that have no image',
+    file: 'client-sdk/resource/steps.ts',
+    find: "if (write.change === 'lock') return;",
+    replace: 'if (write.change !== undefined) return;',
+    killedBy: ['at-holes'],
+  },
+];
+
+const ofLocks: readonly Mutant[] = [
+  {
+    name: 'row-key-not-quoted',
+    idea: 'two keys whose parts join to the same text are one row',
+    file: 'client-sdk/resource/row-key.ts',
+    find: 'const key = JSON.stringify(texts);',
+    replace: "const key = texts.join(',');",
+    killedBy: ['row-key'],
+  },
+  {
+    name: 'lone-commit-past-the-locks',
+    idea: 'a database that commits by itself does not look at the locks of others',
+    file: locals,
+    find: 'await local.checkLocks();',
+    replace: 'void local.checkLocks;',
+    killedBy: ['at-holes'],
+  },
+  {
+    name: 'holder-that-rolls-back-taken-for-committed',
+    idea: 'a row is taken over, undo row and all, from one whose rollback is still to come',
+    file: 'client-sdk/resource/resource.ts',
+    find: "if (phase === 'committing' || phase === 'committed') return;",
+    replace: "if (phase !== 'active' && phase !== null) return;",
+    killedBy: ['at-holes'],
+  },
+  {
+    name: 'own-undo-row-overwritten',
+    idea: 'a second branch of a gid puts its image in the place of the first',
+    file: undoStore,
+    find: 'on conflict do nothing`',
+    replace: lines(
+      'on conflict (table_name, row_key, step) do update',
+      '        set before_image = excluded.before_image where settle_undo.gid = excluded.gid`',
+    ),
+    killedBy: ['at-undo'],
+  },
+  {
+    name: 'clear-takes-all-gids',
+    idea: 'a commit deletes the undo rows of everybody',
+    file: undoStore,
+    find: "'delete from settle_undo where gid = any ($1::text[])'",
+    replace: "'delete from settle_undo where $1::text[] is not null'",
+    killedBy: ['at-undo'],
+  },
+];
+
+const ofRestore: readonly Mutant[] = [
+  {
+    name: 'dirty-row-overwritten',
+    idea: 'a rollback does not compare a row with what it had left there',
+    file: restore,
+    find: 'if (isSame(row.image, after)) {',
+    replace: 'if (after !== undefined) {',
+    killedBy: ['at-undo'],
+  },
+  {
+    name: 'undo-rows-oldest-first',
+    idea: 'steps are undone in the order in which they were done',
+    file: restore,
+    find: 'order by settle_undo.undo_id desc for update',
+    replace: 'order by settle_undo.undo_id for update',
+    killedBy: ['at-undo'],
+  },
+];
+
+/** Bugs of `settle.at`: of a scope's end, of locks, of what comes back. */
+export const resourceMutants: readonly Mutant[] = [
+  ...ofPhaseOne,
+  ...ofScopes,
+  ...ofLocks,
+  ...ofRestore,
+];
