@@ -64,18 +64,22 @@ export async function runRounds(
   signal: AbortSignal,
 ): Promise<Measured> {
   const { rounds, seconds, warmupSeconds } = options;
-  const sides = [stage.product, stage.floor, stage.plain].filter((side) => side !== null);
-  const found: Readonly<Record<Side['kind'], Round[]>> = { product: [], floor: [], plain: [] };
+  // By their place on the stage, not by their kind: a second product may stand in the floor's.
+  const places = (['product', 'floor', 'plain'] as const).flatMap((place) => {
+    const side = stage[place];
+    return side === null ? [] : [{ place, side }];
+  });
+  const found = { product: [] as Round[], floor: [] as Round[], plain: [] as Round[] };
   const measure = async (side: Side, name: string, forSeconds: number): Promise<Round> => {
     signal.throwIfAborted();
     const round = await untilAborted(measureRound(stage, side, forSeconds), signal);
     tell(name, round);
     return round;
   };
-  for (const side of sides) await measure(side, `warm-up, ${side.kind}`, warmupSeconds);
+  for (const { place, side } of places) await measure(side, `warm-up, ${place}`, warmupSeconds);
   for (let number = 1; number <= rounds; number += 1) {
-    for (const side of sides) {
-      found[side.kind].push(await measure(side, `${side.kind} ${number}`, seconds));
+    for (const { place, side } of places) {
+      found[place].push(await measure(side, `${place} ${number}`, seconds));
     }
   }
   const { product, floor, plain } = found;
