@@ -51,7 +51,7 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   #begunAtMs: number | null = null;
   #deadline: NodeJS.Timeout | undefined;
   #locals: Locals | null = null;
-  #localsAtMs: number | null = null;
+  #localsDeadline: NodeJS.Timeout | undefined;
   #isOver = false;
   readonly #aborted: (() => void) | null = null;
 
@@ -88,24 +88,31 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
     return this.#controller.signal;
   }
 
-  /** Most transactions have none: made when the first resource asks. */
+  /**
+   * Most transactions have none: made when the first resource asks. From then on the deadline is kept
+   * here, too: for one that is alone nobody else does, and what is decided to roll back elsewhere may
+   * need the very rows that our local transactions hold.
+   */
   get locals(): Locals {
-    this.#localsAtMs ??= performance.now();
-    this.#locals ??= new Locals(this.gid, this.branches);
+    if (this.#locals === null) {
+      this.#locals = new Locals(this.gid, this.branches);
+      const ms = Math.min(this.plan.timeoutMs, timerMsMax);
+      if (!this.#isOver) this.#localsDeadline = setTimeout(this.#localsAreLate, ms);
+    }
     return this.#locals;
   }
 
-  /**
-   * Commits what resources have done, as branches, or alone when the coordinator knows of nothing:
-   * then the deadline is kept here, for nobody else does.
-   */
+  readonly #localsAreLate = (): void => {
+    const error = deadlinePassed(this.gid, this.plan.timeoutMs);
+    this.branches.doom(error);
+    this.#fail(error);
+    void this.abandonLocals();
+  };
+
+  /** Commits what resources have done, as branches, or alone when the coordinator knows of nothing. */
   async finishLocals(): Promise<void> {
-    if (this.#locals === null) return;
-    const mayBeAlone = this.branches.knowledge === 'none';
-    const { gid, plan } = this;
-    const tookMs = performance.now() - (this.#localsAtMs ?? 0);
-    if (mayBeAlone && tookMs > plan.timeoutMs) throw deadlinePassed(gid, plan.timeoutMs);
-    await this.#locals.finish(mayBeAlone);
+    clearTimeout(this.#localsDeadline);
+    await this.#locals?.finish(this.branches.knowledge === 'none');
   }
 
   /** Takes back what resources have not committed. Never throws. */
@@ -118,6 +125,7 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
     this.#isOver = true;
     this.branches.end(why);
     clearTimeout(this.#deadline);
+    clearTimeout(this.#localsDeadline);
     if (this.#aborted !== null) this.plan.signal?.removeEventListener('abort', this.#aborted);
   }
 

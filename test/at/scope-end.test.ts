@@ -142,6 +142,22 @@ await describeOn('postgres', (server) => {
     expect(await rowsOf(plain, 'account')).toEqual(start);
   });
 
+  it('lets go of its rows at the deadline, for the rollback of what another service committed', async () => {
+    const { settle, plain, bank } = await startWorld(server);
+    const work = settle.transaction({ timeout: 500 }, async (tx) => {
+      const headers = await tx.headers();
+      await outside(() =>
+        settle.join(headers, () => bank.query('update account set cents = 11 where id = 1')),
+      );
+      await bank.query('update account set cents = 12 where id = 1');
+      // A callback that hangs: the rollback needs the row that its local transaction holds.
+      for (let phase = ''; phase !== 'rolledBack'; ) ({ phase } = await settle.get(tx.gid));
+    });
+    await expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(await rowsOf(plain, 'account')).toEqual(start);
+    expect(await undoRows(plain)).toBe(0);
+  });
+
   it('says what to run on a database that was not migrated', async () => {
     const { settle, plain, bank } = await startWorld(server);
     await plain.query('drop function settle_image(anyelement); drop table settle_undo');
