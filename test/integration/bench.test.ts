@@ -62,7 +62,7 @@ test('a planned rollback is no failure; over HTTP participants refuse by 409', a
 test('a wrong flag: one line, the usage, exit code 2', async () => {
   const { code, stdout, stderr } = await bench('--mode', 'xa');
   expect([code, stdout]).toEqual([2, '']);
-  expect(stderr).toMatch(/^--mode takes tcc, saga, empty; not "xa"\nusage: /);
+  expect(stderr).toMatch(/^--mode takes tcc, saga, empty, at; not "xa"\nusage: /);
 });
 
 test('the suite: a line for each row and one of all, whatever the machine is like', async () => {
