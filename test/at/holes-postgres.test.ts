@@ -162,7 +162,10 @@ await describeOn('postgres', (server) => {
     const taking = settle.transaction({}, () =>
       bank.query('update account set cents = 5 where id = 2'),
     );
-    await expect(taking).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
+    await expect(taking).rejects.toMatchObject({
+      code: 'LOCK_CONFLICT',
+      detail: expect.stringContaining('rolls back'),
+    });
     await wallets.query('update account set cents = 7 where id = 1');
     expect(await untilOver(settle, gid)).toBe('rolledBack');
     expect(await rowsOf(wallets, 'account')).toEqual(before);

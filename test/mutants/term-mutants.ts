@@ -64,9 +64,8 @@ const ofRecovery: readonly Mutant[] = [
     name: 'unknown-record-skipped',
     idea: 'a record of a newer server is skipped as if it meant nothing',
     file: codec,
-    find: 'if (!Object.hasOwn(kinds, record.kind)) throw new Error',
-    replace:
-      'if (!Object.hasOwn(kinds, record.kind)) return []; else if (kinds === null) throw new Error',
+    find: 'for (const record of records) refuseUnknown(record);\n  return records;',
+    replace: 'return records.filter(({ kind }) => Object.hasOwn(kinds, kind));',
     killedBy: ['engine'],
   },
   {
