@@ -24,3 +24,8 @@ export function sameImage(one: Image, other: Image): boolean {
   if (names.length !== Object.keys(other).length) return false;
   return names.every((name) => Object.hasOwn(other, name) && one[name] === other[name]);
 }
+
+/** One text for each data row: no table's name has a NUL in it. */
+export function rowIdentity({ table, key }: Pick<Step, 'table' | 'key'>): string {
+  return `${table}\0${key}`;
+}

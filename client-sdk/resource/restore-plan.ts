@@ -7,7 +7,7 @@
  * left it. Newest first over all tables passes the states that the statements passed.
  */
 import type { TableFacts } from './facts.ts';
-import { type Image, type Step, sameImage } from './image.ts';
+import { type Image, rowIdentity, type Step, sameImage } from './image.ts';
 import { isWeight, rowKey, weightOf } from './row-key.ts';
 import type { DirtyRow } from './undo-store.ts';
 
@@ -163,9 +163,4 @@ export function dirtyRow(
   why: string,
 ): DirtyRow {
   return { table, key, before, after, current, why };
-}
-
-/** One text for each data row: no table's name has a NUL in it. */
-export function rowIdentity({ table, key }: Pick<Step, 'table' | 'key'>): string {
-  return `${table}\0${key}`;
 }

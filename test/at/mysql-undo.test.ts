@@ -242,6 +242,27 @@ await describeOn('mysql', (server) => {
       expect(await undoOf(session)).toHaveLength(1);
     });
 
+    it('takes no branch of its own gid, committed while it waited, for somebody else', async () => {
+      const { session, pool, open: more } = await open();
+      const rows = () => textsOf(session, 'select name as row from t order by id');
+      const before = await rows();
+      const other = await more();
+      const rename = (name: string) => ({
+        where: 'id = 1',
+        change: `update t set name = '${name}' where id = 1`,
+      });
+      await branch(session, { gid: 'g', branchId: 1 }, () => stepBy(session, 't', rename('x')));
+      await other.query('begin');
+      const steps = await stepBy(other, 't', rename('y'));
+      await store.insert(other, { gid: 'g', branchId: 2 }, steps);
+      const restoring = restore(session, 'g');
+      await untilWaiting(pool);
+      await other.query('commit');
+      // Here undo rows are waited for before data rows are, so both steps are seen at once.
+      expect(await restoring).toEqual({ kind: 'restored', rows: 2 });
+      expect(await rows()).toEqual(before);
+    });
+
     it('does not delete a row that others refer to by now, when they would go with it', async () => {
       const {
         session,

@@ -180,7 +180,7 @@ const ofRestore: readonly Mutant[] = [
   {
     name: 'dirty-row-overwritten',
     idea: 'a rollback does not compare a row with what it had left there',
-    file: restore,
+    file: 'client-sdk/resource/restore-plan.ts',
     find: 'if (isSame(row.image, after)) {',
     replace: 'if (after !== undefined) {',
     killedBy: ['at-undo'],

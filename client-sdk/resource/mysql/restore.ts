@@ -9,7 +9,7 @@
  */
 import type { Gid } from '../../protocol/index.ts';
 import type { Session } from '../facts.ts';
-import { sameImage } from '../image.ts';
+import { rowIdentity, sameImage } from '../image.ts';
 import {
   dirtyRow,
   type LookedUp,
@@ -17,7 +17,6 @@ import {
   type PlannedRows,
   planned,
   type RowChange,
-  rowIdentity,
 } from '../restore-plan.ts';
 import type { DirtyRow, Restored } from '../undo-store.ts';
 import { partsOf } from './names.ts';

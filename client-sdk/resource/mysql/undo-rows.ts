@@ -8,7 +8,7 @@ import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session, SessionRows } from '../facts.ts';
 import type { Image, Step } from '../image.ts';
-import { rowIdentity } from '../restore-plan.ts';
+import { rowIdentity } from '../image.ts';
 import { nullableLiteral, textLiteral, wholeLiteral } from './literals.ts';
 
 /** Where an undo row stands, up to its step. */

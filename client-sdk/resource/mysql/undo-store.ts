@@ -9,7 +9,7 @@ import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
 import type { Step } from '../image.ts';
-import { rowIdentity } from '../restore-plan.ts';
+import { rowIdentity } from '../image.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { restoreRows } from './restore.ts';
 import {

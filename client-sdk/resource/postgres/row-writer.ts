@@ -4,7 +4,8 @@
  * exactly the given rows are touched, and no other with them.
  */
 import type { Session, TableFacts } from '../facts.ts';
-import { type Image, type Step, sameImage } from '../image.ts';
+import { type Image, sameImage } from '../image.ts';
+import type { RowChange as PlannedChange } from '../restore-plan.ts';
 import { rowKey } from '../row-key.ts';
 import { imageOf } from './image-text.ts';
 import { deleteAction, hazardOfUndo } from './table-facts.ts';
@@ -16,13 +17,8 @@ export interface RestoredTable {
   readonly facts: TableFacts;
 }
 
-/** One row from what it is to what it was. Never both null. */
-export interface RowChange {
-  readonly table: RestoredTable;
-  readonly step: Step;
-  readonly from: Image | null;
-  readonly to: Image | null;
-}
+/** One row from what it is to what it was. */
+export type RowChange = PlannedChange<RestoredTable>;
 
 /** Locks the rows with the keys of these images and answers them by key; others are not there. */
 export async function currentRows(

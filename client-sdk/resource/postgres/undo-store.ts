@@ -6,7 +6,7 @@
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
-import type { Image, Step } from '../image.ts';
+import { type Image, rowIdentity, type Step } from '../image.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { restoreRows } from './restore.ts';
 
@@ -73,7 +73,7 @@ async function insert(
     const found = await occupants(session, steps);
     const holders = foreign(found, branch.gid);
     if (holders.length > 0) return holders;
-    taken = new Map(found.map((row) => [identity(row), row.steps]));
+    taken = new Map(found.map((row) => [rowIdentity(row), row.steps]));
   }
   throw new Error('undo rows were in the way of others, and gone again, time after time');
 }
@@ -89,8 +89,8 @@ async function insertFrom(
 ): Promise<number> {
   const next = new Map(taken);
   const numbered = steps.map((step, index): NumberedStep => {
-    const number = next.get(identity(step)) ?? 0;
-    next.set(identity(step), number + 1);
+    const number = next.get(rowIdentity(step)) ?? 0;
+    next.set(rowIdentity(step), number + 1);
     return { ...step, number, position: index + 1 };
   });
   let count = 0;
@@ -161,9 +161,4 @@ const occupantsOf = `select table_name, row_key, gid, max(step) + 1 as steps fro
 
 function foreign(found: readonly Occupant[], own: Gid): readonly Holder[] {
   return found.filter(({ gid }) => gid !== own).map(({ gid, table, key }) => ({ gid, table, key }));
-}
-
-/** No table's name has a NUL in it. */
-function identity({ table, key }: Pick<Step, 'table' | 'key'>): string {
-  return `${table}\0${key}`;
 }
