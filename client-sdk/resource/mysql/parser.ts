@@ -3,7 +3,7 @@
  * first statement. It reads what our tokens say (no comments, no odd characters), so that both have
  * the same text before them; only what both read in the same way is taken for understood.
  */
-import { SettleError } from '../../errors.ts';
+import { lazyPeer } from '../peer.ts';
 import { unsupported } from '../refusal.ts';
 import { pieceOf } from './pieces.ts';
 import type { Token } from './tokens.ts';
@@ -29,19 +29,11 @@ export interface Parser {
 
 /** Loads with the first statement; when that fails, the next statement tries again. */
 export function createParser(load: ParserLoader = loadPackage): Parser {
-  let loading: Promise<ParseText> | null = null;
-  const loaded = async () => {
-    loading ??= load();
-    try {
-      return await loading;
-    } catch (error) {
-      loading = null;
-      const detail =
-        'SQL of MySQL is read with a package that is not here: ' +
-        'npm install @guanmingchiu/sqlparser-ts@0.62.0';
-      throw new SettleError('INVALID_CONFIG', detail, { cause: error });
-    }
-  };
+  const loaded = lazyPeer(
+    load,
+    'SQL of MySQL is read with a package that is not here: ' +
+      'npm install @guanmingchiu/sqlparser-ts@0.62.0',
+  );
   return {
     async parse(tokens) {
       const parse = await loaded();

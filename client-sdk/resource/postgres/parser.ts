@@ -4,8 +4,8 @@
  * says, because it is parsed again and compared; what the writer gets wrong is refused.
  */
 import type { Node, ParseResult } from '@pgsql/types';
-import { SettleError } from '../../errors.ts';
 import { limits } from '../../protocol/index.ts';
+import { lazyPeer } from '../peer.ts';
 import { unsupported } from '../refusal.ts';
 import { sameTree } from './tree.ts';
 
@@ -38,19 +38,11 @@ export interface Parser {
 
 /** Loads with the first statement; when that fails, the next statement tries again. */
 export function createParser(load: ParserLoader = loadPackages): Parser {
-  let loading: Promise<ParserModules> | null = null;
-  const modules = async () => {
-    loading ??= load();
-    try {
-      return await loading;
-    } catch (error) {
-      loading = null;
-      const detail =
-        'SQL of PostgreSQL is read with two packages that are not here: ' +
-        'npm install libpg-query@18.1.5 pgsql-deparser@18.3.8';
-      throw new SettleError('INVALID_CONFIG', detail, { cause: error });
-    }
-  };
+  const modules = lazyPeer(
+    load,
+    'SQL of PostgreSQL is read with two packages that are not here: ' +
+      'npm install libpg-query@18.1.5 pgsql-deparser@18.3.8',
+  );
   const parse = async (text: string) => {
     const parser = await modules();
     // It takes comments alone for no statement, but nothing at all for a mistake.
