@@ -75,7 +75,7 @@ async function rollBack<Native>(ports: ResourcePorts<Native>, call: Call): Promi
       // Not committed, and now it never will be: there is nothing to take back.
       if ((await dialect.barrier.block(connection, branch)) === 'blocked') return;
       if (!(await dialect.barrier.markRolledBack(connection, branch))) return;
-      const restored = await dialect.undo.restore(connection, dialect.catalog, call.gid);
+      const restored = await dialect.undo.restore(connection, call.gid);
       if (restored.kind === 'dirty') throw new DirtyRowError(restored);
     });
     return done;

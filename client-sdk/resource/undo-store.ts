@@ -4,7 +4,7 @@
  * a row that is not as the undo row says it was left.
  */
 import type { BranchId, Gid } from '../protocol/index.ts';
-import type { Catalog, Session } from './facts.ts';
+import type { Session } from './facts.ts';
 import type { Image, Step } from './image.ts';
 
 /** An undo row of another gid where one of ours should go. */
@@ -55,5 +55,5 @@ export interface UndoStore {
   /** Deletes the undo rows of gids that are decided to commit. Idempotent. */
   clear(session: Session, gids: readonly Gid[]): Promise<void>;
   /** Writes the before images of the gid's undo rows back, newest first, and deletes them. */
-  restore(session: Session, catalog: Catalog, gid: Gid): Promise<Restored>;
+  restore(session: Session, gid: Gid): Promise<Restored>;
 }

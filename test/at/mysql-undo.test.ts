@@ -6,7 +6,6 @@ import { createMysqlDialect } from '../../client-sdk/resource/mysql/dialect.ts';
 import { describeOn } from '../support/databases.ts';
 import {
   branch,
-  freshCatalog,
   openDatabase,
   restore,
   stepBy,
@@ -312,7 +311,7 @@ await describeOn('mysql', (server) => {
         })),
       ]);
       const first = await transact(session, async () => {
-        const restored = await store.restore(session, freshCatalog(), 'g');
+        const restored = await store.restore(session, 'g');
         const second = restore(other, 'g');
         await untilWaiting(pool);
         return { restored, second };

@@ -329,7 +329,7 @@ await describeOn('postgres', (server) => {
         stepBy(session, 't', { where: 'true', change: `update t set name = name || '!'` }),
       );
       const first = await transact(session, async () => {
-        const restored = await store.restore(session, freshCatalog(), 'g');
+        const restored = await store.restore(session, 'g');
         const second = restore(other, 'g');
         await untilWaiting(session, other.pid);
         return { restored, second };

@@ -78,7 +78,7 @@ export function undoWorld({ store, freshCatalog, begin, imageExpression, imageOf
   async function restore(session: Session, gid: string): Promise<Restored> {
     let dirty: Restored | null = null;
     const done = await transact(session, async () => {
-      const restored = await store.restore(session, freshCatalog(), gid);
+      const restored = await store.restore(session, gid);
       if (restored.kind === 'restored') return restored;
       dirty = restored;
       return null;

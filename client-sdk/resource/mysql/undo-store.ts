@@ -32,7 +32,7 @@ export function createMysqlUndoStore(): UndoStore {
       if (gids.length === 0) return;
       await deletePlaces(session, gids, await placesOf(session, gids));
     },
-    restore: (session, _catalog, gid) => restoreRows(session, gid),
+    restore: restoreRows,
   };
 }
 

@@ -18,7 +18,7 @@ export function createPostgresUndoStore(): UndoStore {
     async clear(session, gids) {
       if (gids.length > 0) await session.query(deleteOfGids, [gids]);
     },
-    restore: (session, _catalog, gid) => restoreRows(session, gid),
+    restore: restoreRows,
   };
 }
 
