@@ -11,16 +11,18 @@
  * is committed after a failure, or with a row of another gid that is not decided to commit.
  */
 import { SettleError } from '../errors.ts';
-import { type Gid, limits } from '../protocol/index.ts';
+import type { Gid } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
+import { meaningOf } from './database-error.ts';
 import type { BranchKey, Dialect } from './dialect.ts';
 import type { FunctionName, Session } from './facts.ts';
-import type { Step } from './image.ts';
+import { Journal } from './journal.ts';
 import { unsupported } from './refusal.ts';
-import type { ControlStatement, WriteStatement } from './statement.ts';
+import type { WriteStatement } from './statement.ts';
 import { refuseHazards } from './steps.ts';
 import type { Owner, Turns } from './turns.ts';
 import type { Holder } from './undo-store.ts';
+import { control } from './user-transaction.ts';
 
 /** What a local transaction is made of. */
 export interface LocalTransactionPorts<Native> {
@@ -35,28 +37,13 @@ export interface LocalTransactionPorts<Native> {
   readonly untilCommitted: (holder: Holder) => Promise<void>;
 }
 
-interface Failure {
-  readonly error: unknown;
-}
-
-interface Savepoint {
-  readonly name: string;
-  /** Steps that were there when it was set. */
-  readonly steps: number;
-  /** What had failed by then: going back to it does not heal that. */
-  readonly failure: Failure | null;
-}
-
 /** Times that the locks of others are looked at before it is given up: each time somebody was faster. */
 const conflictsMax = 16;
 
 /** One local transaction; begun already. */
 export class LocalTransaction<Native> {
   readonly #ports: LocalTransactionPorts<Native>;
-  readonly #steps: Step[] = [];
-  readonly #savepoints: Savepoint[] = [];
-  /** The statement that failed; nothing may be committed after it. */
-  #failure: Failure | null = null;
+  readonly #journal = new Journal();
   #isClosed = false;
   #isOver = false;
 
@@ -66,7 +53,7 @@ export class LocalTransaction<Native> {
 
   /** Whether it has changed or locked rows. */
   get hasSteps(): boolean {
-    return this.#steps.length > 0;
+    return this.#journal.steps.length > 0;
   }
 
   /**
@@ -79,10 +66,10 @@ export class LocalTransaction<Native> {
       const { dialect } = this.#ports;
       const analysis = await dialect.analyze(statement.text);
       // After a deadlock MySQL has no transaction left: what came now would be committed by itself.
-      if (analysis.kind !== 'control') this.#refuseFailed();
+      if (analysis.kind !== 'control') this.#journal.refuseFailed();
       switch (analysis.kind) {
         case 'control':
-          return await this.#control(owner, analysis, statement);
+          return await this.#control(owner, { ...analysis, text: statement.text }, statement);
         case 'read':
         case 'session':
           if (analysis.kind === 'read') await this.#refuseWriters(analysis.functions);
@@ -103,14 +90,15 @@ export class LocalTransaction<Native> {
   /** This owner is gone. What it has begun and not ended is taken back. */
   leave(owner: object): void {
     const { turns, connection, dialect } = this.#ports;
-    const [begun] = this.#savepoints;
+    const { begun } = this.#journal;
     if (!turns.isHeldBy(owner) || begun === undefined) return;
     const takenBack = turns.run(owner, async () => {
       try {
-        this.#heal(begun.name);
+        this.#journal.heal(begun.name);
         await this.#failing(connection.query(dialect.statements.rollbackTo(begun.name)));
       } finally {
-        this.#free(owner);
+        this.#journal.forgetSavepoints();
+        turns.free(owner);
       }
     });
     takenBack.catch(nothing);
@@ -131,23 +119,23 @@ export class LocalTransaction<Native> {
       'a local transaction that is open when the work ends',
       'await its commit or rollback',
     );
-    this.#failure ??= { error };
+    this.#journal.fail(error);
     throw error;
   }
 
   /** Writes the undo rows, and with them takes the global locks. Throws as {@link run} does. */
   async insertUndo(branch: BranchKey): Promise<void> {
     const { dialect, connection } = this.#ports;
-    this.#refuseFailed();
-    await this.#untilNoHolder(() => dialect.undo.insert(connection, branch, this.#steps));
+    this.#journal.refuseFailed();
+    await this.#untilNoHolder(() => dialect.undo.insert(connection, branch, this.#journal.steps));
   }
 
   /** The same look at the locks of others, by one that leaves no undo rows. */
   async checkLocks(): Promise<void> {
     const { dialect, connection, gid } = this.#ports;
-    this.#refuseFailed();
+    this.#journal.refuseFailed();
     if (!this.hasSteps) return;
-    await this.#untilNoHolder(() => dialect.undo.holders(connection, gid, this.#steps));
+    await this.#untilNoHolder(() => dialect.undo.holders(connection, gid, this.#journal.steps));
   }
 
   /** Commits as this branch. Throws when that is not known to have happened. */
@@ -157,7 +145,7 @@ export class LocalTransaction<Native> {
 
   /** Commits as a plain local transaction. */
   async commit(): Promise<void> {
-    this.#refuseFailed();
+    this.#journal.refuseFailed();
     await this.#end((connection) => this.#ports.dialect.barrier.commit(connection));
   }
 
@@ -206,10 +194,6 @@ export class LocalTransaction<Native> {
     throw new SettleError('LOCK_CONFLICT', 'others were faster, again and again');
   }
 
-  #refuseFailed(): void {
-    if (this.#failure !== null) throw this.#failure.error;
-  }
-
   async #refuseWriters(functions: readonly FunctionName[]): Promise<void> {
     if (functions.length === 0) return;
     const { dialect, connection } = this.#ports;
@@ -221,88 +205,15 @@ export class LocalTransaction<Native> {
     );
   }
 
-  async #control<Result>(
+  #control<Result>(
     owner: Owner,
-    { verb, name }: ControlStatement,
-    statement: UserStatement<Native, Result>,
+    statement: Parameters<typeof control>[1],
+    user: UserStatement<Native, Result>,
   ): Promise<Result> {
-    const { dialect, turns } = this.#ports;
-    const { statements } = dialect;
-    if (owner === null) {
-      throw unsupported(`${verb} on a pool`, 'take a connection from the pool for a transaction');
-    }
-    const own = `settle_${this.#savepoints.length}`;
-    switch (verb) {
-      case 'begin': {
-        const result = await this.#perform(statement, statements.savepoint(own));
-        turns.hold(owner);
-        this.#mark(own);
-        return result;
-      }
-      case 'commit':
-      case 'rollback': {
-        const { name: begun } = this.#outermost(owner, verb);
-        const failure = verb === 'commit' ? this.#failure : null;
-        const isKept = verb === 'commit' && failure === null;
-        const text = isKept ? statements.release(begun) : statements.rollbackTo(begun);
-        const result = await this.#perform(statement, text);
-        if (!isKept) this.#heal(begun);
-        this.#free(owner);
-        if (failure === null) return result;
-        const why = 'a statement had failed, so this rolled back instead of committing';
-        throw new Error(why, { cause: failure.error });
-      }
-      case 'savepoint': {
-        this.#outermost(owner, verb);
-        const result = await this.#perform(statement, statement.text);
-        this.#mark(name ?? own);
-        return result;
-      }
-      case 'rollbackTo': {
-        this.#outermost(owner, verb);
-        const result = await this.#perform(statement, statement.text);
-        this.#heal(name ?? own);
-        return result;
-      }
-      case 'release': {
-        this.#outermost(owner, verb);
-        const result = await this.#perform(statement, statement.text);
-        // An older one of the same name is the one that the name means from now on.
-        const at = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name);
-        if (at > 0) this.#savepoints.length = at;
-        return result;
-      }
-      default:
-        return verb satisfies never;
-    }
-  }
-
-  /** The savepoint that stands for the user's own `begin`. */
-  #outermost(owner: object, verb: string): Savepoint {
-    const first = this.#savepoints[0];
-    if (first === undefined || !this.#ports.turns.isHeldBy(owner)) {
-      throw unsupported(`${verb} without begin`, 'begin on the same connection first');
-    }
-    return first;
-  }
-
-  #mark(name: string): void {
-    this.#savepoints.push({ name, steps: this.#steps.length, failure: this.#failure });
-  }
-
-  /** What came after the savepoint never was. */
-  #heal(name: string): void {
-    const at = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name);
-    const savepoint = this.#savepoints[at];
-    if (savepoint === undefined) return;
-    this.#savepoints.length = at + 1;
-    this.#steps.length = savepoint.steps;
-    this.#failure = savepoint.failure;
-  }
-
-  #free(owner: object): void {
-    this.#savepoints.length = 0;
-    this.#ports.turns.free(owner);
+    const { turns, dialect } = this.#ports;
+    const perform = (text: string): Promise<Result> => this.#perform(user, text);
+    const ports = { journal: this.#journal, turns, statements: dialect.statements, perform };
+    return control(owner, statement, ports);
   }
 
   async #write<Result>(
@@ -331,21 +242,13 @@ export class LocalTransaction<Native> {
     };
     try {
       const { result, steps } = await dialect.write(job);
-      this.#add(steps);
+      this.#journal.add(steps);
       return result;
     } catch (error) {
       // What was refused before it ran has done nothing; otherwise only a rollback is left.
-      if (hasRun) this.#failure ??= { error };
+      if (hasRun) this.#journal.fail(error);
       throw error;
     }
-  }
-
-  #add(steps: readonly Step[]): void {
-    if (this.#steps.length + steps.length > limits.undoRowsMax) {
-      const detail = `one local transaction changes at most ${limits.undoRowsMax} rows`;
-      throw new SettleError('LIMIT_EXCEEDED', detail);
-    }
-    this.#steps.push(...steps);
   }
 
   #perform<Result>(
@@ -361,7 +264,7 @@ export class LocalTransaction<Native> {
     try {
       return await this.#asLockConflict(work);
     } catch (error) {
-      this.#failure ??= { error };
+      this.#journal.fail(error);
       throw error;
     }
   }
@@ -370,25 +273,9 @@ export class LocalTransaction<Native> {
     try {
       return await work;
     } catch (error) {
-      if (isSchemaMissing(error)) throw schemaMissing(error);
-      if (!this.#ports.dialect.isLockTimeout(error)) throw error;
-      const detail = 'the database ended a wait for a row that another transaction holds';
-      throw new SettleError('LOCK_CONFLICT', detail, { gid: this.#ports.gid, cause: error });
+      throw meaningOf(error, this.#ports.dialect, this.#ports.gid);
     }
   }
 }
 
 function nothing(): void {}
-
-/** Whether the database does not have what `settle migrate --participant` makes. */
-function isSchemaMissing(error: unknown): boolean {
-  if (!(error instanceof Error) || !/\bsettle_(image|undo|barrier)\b/.test(error.message))
-    return false;
-  const code = 'code' in error ? error.code : null;
-  return code === '42883' || code === '42P01' || code === 'ER_NO_SUCH_TABLE';
-}
-
-function schemaMissing(error: unknown): SettleError {
-  const detail = 'the tables of Settle are missing: run `settle migrate --participant URL` on it';
-  return new SettleError('INVALID_CONFIG', detail, { cause: error });
-}

@@ -6,6 +6,7 @@
 import type { BranchCaller } from '../branch-caller.ts';
 import { SettleError } from '../errors.ts';
 import type { Gid, Participant } from '../protocol/index.ts';
+import { isWordOfDatabase } from './database-error.ts';
 import type { BranchKey, PhaseOne } from './dialect.ts';
 import type { LocalTransaction } from './local-transaction.ts';
 
@@ -122,14 +123,6 @@ async function commitAlone(local: LocalTransaction<unknown>, gid: Gid): Promise<
     const detail = 'the answer to the local commit was lost: look for its rows';
     throw new SettleError('UNKNOWN', detail, { gid, cause: error });
   }
-}
-
-/** Drivers give errors of the server an SQLSTATE, errors of the line don't have one. */
-function isWordOfDatabase(error: unknown): boolean {
-  if (error instanceof SettleError) return true;
-  if (!(error instanceof Error)) return false;
-  if ('sqlState' in error) return true;
-  return 'severity' in error && error.severity !== 'FATAL';
 }
 
 /** Waits for all of them, then throws the first error. */
