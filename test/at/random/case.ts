@@ -3,8 +3,8 @@
  * join, work of the initiator, and how it ends. Nothing here runs; see `run.ts`.
  */
 import fc from 'fast-check';
-import { type RandomStatement, randomStatement, startingRow } from './statements.ts';
-import type { RandomPair } from './tables.ts';
+import type { RandomSource } from './database.ts';
+import type { RandomStatement } from './pieces.ts';
 
 /** Which of the two databases. */
 export type Side = 0 | 1;
@@ -42,16 +42,15 @@ export interface RandomCase {
   readonly isStubborn: boolean;
 }
 
-/** Cases on these tables. */
-export function randomCase(pair: RandomPair): fc.Arbitrary<RandomCase> {
+/** Cases of these statements. */
+export function randomCase({ startingRows, statement }: RandomSource): fc.Arbitrary<RandomCase> {
   const start = fc
     .tuple(
-      fc.array(startingRow(pair.parent), { maxLength: 5, size: 'max' }),
-      fc.array(startingRow(pair.child), { maxLength: 5, size: 'max' }),
+      fc.array(startingRows[0], { maxLength: 5, size: 'max' }),
+      fc.array(startingRows[1], { maxLength: 5, size: 'max' }),
     )
     .map(([parents, children]) => [...parents, ...children]);
   const side = fc.constantFrom<Side>(0, 1);
-  const statement = randomStatement(pair);
   const item = fc.oneof(
     { weight: 5, arbitrary: fc.record({ kind: fc.constant('statement' as const), statement }) },
     {

@@ -1,21 +1,16 @@
 /**
- * Random statements on a pair of random tables: every shape that resources support, and some that
+ * Random statements on a pair of random tables of PostgreSQL: every shape that resources support, and some that
  * they refuse. Texts are as users write them: constants and parameters mixed, aliases, `returning`.
  */
 import fc from 'fast-check';
-import { literal, quoted, type RandomColumn, type RandomPair, type RandomTable } from './tables.ts';
-
-/** One statement, ready to run. */
-export interface RandomStatement {
-  readonly text: string;
-  readonly parameters: readonly (string | null)[];
-}
-
-/** A piece of SQL with `?` where a parameter goes. No constant of ours has a question mark. */
-interface Piece {
-  readonly sql: string;
-  readonly parameters: readonly (string | null)[];
-}
+import { joined, listed, type Piece, type RandomStatement } from './pieces.ts';
+import {
+  literal,
+  quoted,
+  type RandomColumn,
+  type RandomPair,
+  type RandomTable,
+} from './postgres-tables.ts';
 
 /** Any statement on one of the two. */
 export function randomStatement(pair: RandomPair): fc.Arbitrary<RandomStatement> {
@@ -281,27 +276,6 @@ function keyNames({ key }: RandomTable): readonly string[] {
 
 function namesOf(columns: readonly RandomColumn[]): string {
   return columns.map(({ name }) => quoted(name)).join(', ');
-}
-
-function listed(pieces: readonly Piece[]): Piece {
-  return {
-    sql: pieces.map(({ sql }) => sql).join(', '),
-    parameters: pieces.flatMap(({ parameters }) => parameters),
-  };
-}
-
-function joined(
-  texts: TemplateStringsArray,
-  ...given: readonly (Piece | string | number)[]
-): Piece {
-  let sql = texts[0] ?? '';
-  const parameters: (string | null)[] = [];
-  given.forEach((one, index) => {
-    const piece = typeof one === 'object' ? one : { sql: String(one), parameters: [] };
-    sql += piece.sql + (texts[index + 1] ?? '');
-    parameters.push(...piece.parameters);
-  });
-  return { sql, parameters };
 }
 
 function numbered({ sql, parameters }: Piece): RandomStatement {
