@@ -89,6 +89,13 @@ export class Journal {
     this.#savepoints.length = 0;
   }
 
+  /** All of it is durable, or was taken back: nothing has been done since. */
+  clear(): void {
+    this.#steps.length = 0;
+    this.#savepoints.length = 0;
+    this.#failure = null;
+  }
+
   /** The newest one: an older one of the same name is what the name means after its release. */
   #indexOf(name: string): number {
     return this.#savepoints.findLastIndex((savepoint) => savepoint.name === name);

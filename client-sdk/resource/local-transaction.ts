@@ -7,6 +7,8 @@
  *    │                              └── alone: no holder of others ──commit─────────► over
  *    └── a statement failed ─► failed (rollback to a savepoint heals it) ──rollback─► over
  * ```
+ * With eager commits it commits as a branch whenever the user's own transaction does, or after a
+ * statement outside of one, and begins anew with the next statement.
  * Invariants: every row that it has changed is in its steps, with the image it had before; nothing
  * is committed after a failure, or with a row of another gid that is not decided to commit.
  */
@@ -14,7 +16,7 @@ import { SettleError } from '../errors.ts';
 import type { Gid } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
 import { meaningOf } from './database-error.ts';
-import type { BranchKey, Dialect } from './dialect.ts';
+import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
 import type { FunctionName, Session } from './facts.ts';
 import { Journal } from './journal.ts';
 import { unsupported } from './refusal.ts';
@@ -35,6 +37,18 @@ export interface LocalTransactionPorts<Native> {
    * or is not decided in time.
    */
   readonly untilCommitted: (holder: Holder) => Promise<void>;
+  /** Null: it commits at the end of the scope. */
+  readonly eager: EagerCommits | null;
+}
+
+/** What a local transaction needs that commits whenever the user's own does. */
+export interface EagerCommits {
+  /** Begins anew on the same connection. */
+  begin(): Promise<void>;
+  /** Registers a branch, durably, and works for it; a failure dooms the global transaction. */
+  asBranch(work: (branch: BranchKey) => Promise<void>): Promise<void>;
+  /** Finds out what became of a commit whose answer was lost. */
+  settlePhaseOne(branch: BranchKey): Promise<PhaseOne>;
 }
 
 /** Times that the locks of others are looked at before it is given up: each time somebody was faster. */
@@ -44,8 +58,11 @@ const conflictsMax = 16;
 export class LocalTransaction<Native> {
   readonly #ports: LocalTransactionPorts<Native>;
   readonly #journal = new Journal();
+  /** Whether the database has a transaction of ours open. */
+  #isBegun = true;
   #isClosed = false;
   #isOver = false;
+  #isLetGo = false;
 
   constructor(ports: LocalTransactionPorts<Native>) {
     this.#ports = ports;
@@ -63,23 +80,35 @@ export class LocalTransaction<Native> {
   run<Result>(owner: Owner, statement: UserStatement<Native, Result>): Promise<Result> {
     return this.#ports.turns.run(owner, async () => {
       if (this.#isClosed) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
-      const { dialect } = this.#ports;
-      const analysis = await dialect.analyze(statement.text);
-      // After a deadlock MySQL has no transaction left: what came now would be committed by itself.
-      if (analysis.kind !== 'control') this.#journal.refuseFailed();
-      switch (analysis.kind) {
-        case 'control':
-          return await this.#control(owner, { ...analysis, text: statement.text }, statement);
-        case 'read':
-        case 'session':
-          if (analysis.kind === 'read') await this.#refuseWriters(analysis.functions);
-          return await this.#perform(statement, statement.text);
-        case 'write':
-          return await this.#write(analysis, statement);
-        default:
-          return analysis satisfies never;
+      await this.#beginAgain();
+      let result: Result;
+      try {
+        result = await this.#runNow(owner, statement);
+      } catch (error) {
+        await this.#commitEagerly();
+        throw error;
       }
+      await this.#commitEagerly();
+      return result;
     });
+  }
+
+  async #runNow<Result>(owner: Owner, statement: UserStatement<Native, Result>): Promise<Result> {
+    const analysis = await this.#ports.dialect.analyze(statement.text);
+    // After a deadlock MySQL has no transaction left: what came now would be committed by itself.
+    if (analysis.kind !== 'control') this.#journal.refuseFailed();
+    switch (analysis.kind) {
+      case 'control':
+        return await this.#control(owner, { ...analysis, text: statement.text }, statement);
+      case 'read':
+      case 'session':
+        if (analysis.kind === 'read') await this.#refuseWriters(analysis.functions);
+        return await this.#perform(statement, statement.text);
+      case 'write':
+        return await this.#write(analysis, statement);
+      default:
+        return analysis satisfies never;
+    }
   }
 
   /** As the driver gives it, for what is no statement. */
@@ -100,6 +129,7 @@ export class LocalTransaction<Native> {
         this.#journal.forgetSavepoints();
         turns.free(owner);
       }
+      await this.#commitEagerly();
     });
     takenBack.catch(nothing);
   }
@@ -146,7 +176,9 @@ export class LocalTransaction<Native> {
   /** Commits as a plain local transaction. */
   async commit(): Promise<void> {
     this.#journal.refuseFailed();
-    await this.#end((connection) => this.#ports.dialect.barrier.commit(connection));
+    await this.#end(async (connection) => {
+      if (this.#isBegun) await this.#ports.dialect.barrier.commit(connection);
+    });
   }
 
   /** Never throws: a connection that cannot roll back is thrown away, and the database does it. */
@@ -157,7 +189,44 @@ export class LocalTransaction<Native> {
     turns.freeAll();
     // A statement of several round trips would send its rest after the rollback, into no transaction.
     await turns.idle();
-    await this.#end(async (connection) => void (await connection.query('rollback'))).catch(nothing);
+    const back = this.#end(async (connection) => {
+      if (this.#isBegun) await connection.query('rollback');
+    });
+    await back.catch(nothing);
+  }
+
+  async #beginAgain(): Promise<void> {
+    const { eager } = this.#ports;
+    if (this.#isBegun || eager === null) return;
+    await this.#failing(eager.begin());
+    this.#isBegun = true;
+  }
+
+  /** Nothing is left open of what the user has ended. What failed is taken back, and is no more. */
+  async #commitEagerly(): Promise<void> {
+    const { eager, turns, connection, dialect } = this.#ports;
+    if (eager === null || turns.isHeld) return;
+    try {
+      if (this.#journal.failure !== null) await connection.query('rollback');
+      else if (this.hasSteps) await eager.asBranch((branch) => this.#commitAs(branch, eager));
+      else await dialect.barrier.commit(connection);
+    } catch (error) {
+      await this.#letGo(error);
+      throw error;
+    }
+    this.#journal.clear();
+    this.#isBegun = false;
+  }
+
+  async #commitAs(branch: BranchKey, eager: EagerCommits): Promise<void> {
+    const { dialect, connection } = this.#ports;
+    await this.insertUndo(branch);
+    try {
+      await dialect.barrier.commitPhaseOne(connection, branch);
+    } catch (error) {
+      await this.#letGo(error);
+      if ((await eager.settlePhaseOne(branch)) !== 'committed') throw error;
+    }
   }
 
   async #end(work: (connection: Session) => Promise<void>): Promise<void> {
@@ -172,8 +241,15 @@ export class LocalTransaction<Native> {
     }
   }
 
+  /** Takes back what may be open, and no more statements: nobody knows what the connection holds. */
   async #letGo(error: unknown): Promise<void> {
     const { connection } = this.#ports;
+    if (this.#isLetGo) return;
+    this.#isLetGo = true;
+    this.#isClosed = true;
+    this.#isOver = true;
+    this.#isBegun = false;
+    this.#journal.fail(error);
     try {
       await connection.query('rollback');
       connection.release();

@@ -8,13 +8,13 @@ import { SettleError } from '../errors.ts';
 import type { Gid, Participant } from '../protocol/index.ts';
 import { isWordOfDatabase } from './database-error.ts';
 import type { BranchKey, PhaseOne } from './dialect.ts';
-import type { LocalTransaction } from './local-transaction.ts';
+import type { EagerCommits, LocalTransaction } from './local-transaction.ts';
 
 /** A resource, as scopes use it. */
 export interface LocalSource {
   readonly participant: Participant;
   /** Opens a local transaction; throws what the driver throws. */
-  begin(gid: Gid): Promise<LocalTransaction<unknown>>;
+  begin(gid: Gid, asBranch: EagerCommits['asBranch']): Promise<LocalTransaction<unknown>>;
   /** Looks up, and settles for good, what became of a commit whose answer was lost. */
   settlePhaseOne(branch: BranchKey): Promise<PhaseOne>;
 }
@@ -41,7 +41,7 @@ export class Locals {
     const known = this.#opened.get(source);
     if (known !== undefined) return known;
     if (this.#isOver) return Promise.reject(overError(this.#gid));
-    const opening = source.begin(this.#gid);
+    const opening = source.begin(this.#gid, (work) => this.#asBranch(source, work));
     this.#opened.set(source, opening);
     // Who asked for it hears of it; who ends the scope must not fail again because of it.
     opening.catch(() => this.#opened.delete(source));
@@ -86,9 +86,7 @@ export class Locals {
   async #commitBranches(writers: readonly Entry[]): Promise<void> {
     const branches = new Map<Entry, BranchKey>();
     await all(writers, (entry) =>
-      this.#branches.call(async (registry) => {
-        const spec = { kind: 'at', participant: entry.source.participant, payload: null } as const;
-        const branch = { gid: this.#gid, branchId: await registry.enlist(spec) };
+      this.#asBranch(entry.source, async (branch) => {
         await entry.local.insertUndo(branch);
         branches.set(entry, branch);
       }),
@@ -96,6 +94,14 @@ export class Locals {
     await all([...branches], ([{ source, local }, branch]) =>
       this.#branches.call(() => commitPhaseOne(source, local, branch)),
     );
+  }
+
+  /** Its failure dooms the transaction: nobody knows how far it came. */
+  #asBranch(source: LocalSource, work: (branch: BranchKey) => Promise<void>): Promise<void> {
+    return this.#branches.call(async (registry) => {
+      const spec = { kind: 'at', participant: source.participant, payload: null } as const;
+      await work({ gid: this.#gid, branchId: await registry.enlist(spec) });
+    });
   }
 }
 

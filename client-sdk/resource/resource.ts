@@ -7,7 +7,7 @@ import { SettleError } from '../errors.ts';
 import { type Gid, isName, type Participant, type Phase } from '../protocol/index.ts';
 import type { HeldConnection, ResourceDatabase } from './database.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
-import { LocalTransaction } from './local-transaction.ts';
+import { type EagerCommits, LocalTransaction } from './local-transaction.ts';
 import type { LocalSource } from './locals.ts';
 import { inTransaction, type ResourcePorts, resourceMethod } from './phase-two.ts';
 import { Turns } from './turns.ts';
@@ -26,7 +26,17 @@ export interface AtOptions {
    * another one that has changed the same rows. Default 5,000 ms. Then LOCK_CONFLICT.
    */
   readonly lockTimeoutMs?: number;
+  /**
+   * When rows are committed in this database. `end` (default): all together, when the callback is
+   * done. `eager`: when the user's own `begin … commit` ends, or a statement outside of one, each as a
+   * branch of its own. The database lets go of its locks earlier and every commit costs a call to the
+   * coordinator; others see what is not decided for longer. One database is never alone then.
+   */
+  readonly localCommits?: LocalCommits;
 }
+
+/** See {@link AtOptions.localCommits}. */
+export type LocalCommits = 'end' | 'eager';
 
 /** Of {@link AtOptions.lockTimeoutMs}. */
 export const lockTimeoutMsDefault = 5_000;
@@ -36,9 +46,10 @@ export class Resource<Native> implements LocalSource {
   readonly participant: Participant;
   readonly #client: Client;
   readonly #ports: ResourcePorts<Native>;
+  readonly #localCommits: LocalCommits;
 
   constructor(client: Client, options: AtOptions, parts: ResourceParts<Native>) {
-    const { resource, lockTimeoutMs = lockTimeoutMsDefault } = options;
+    const { resource, lockTimeoutMs = lockTimeoutMsDefault, localCommits = 'end' } = options;
     const method = `at.${resource}`;
     if (!isName(method)) {
       throw new SettleError('INVALID_CONFIG', `resource: "${resource}" is not a name`);
@@ -46,24 +57,31 @@ export class Resource<Native> implements LocalSource {
     if (!Number.isSafeInteger(lockTimeoutMs) || lockTimeoutMs < 1) {
       throw new SettleError('INVALID_CONFIG', `lockTimeoutMs: ${lockTimeoutMs} is not a time`);
     }
+    if (localCommits !== 'end' && localCommits !== 'eager') {
+      throw new SettleError('INVALID_CONFIG', `localCommits: ${localCommits} is not end or eager`);
+    }
     this.#client = client;
+    this.#localCommits = localCommits;
     this.#ports = { ...parts, lockTimeoutMs };
     this.participant = { service: client.service, method };
     client.host.offer(resourceMethod(method, this.#ports));
   }
 
-  async begin(gid: Gid): Promise<LocalTransaction<Native>> {
+  async begin(gid: Gid, asBranch: EagerCommits['asBranch']): Promise<LocalTransaction<Native>> {
     const { database, dialect, lockTimeoutMs } = this.#ports;
     const connection = await acquireWithin(database, lockTimeoutMs);
+    const begin = () => connection.begin(dialect.statements.begin(spreadMs(lockTimeoutMs)));
     try {
-      await connection.begin(dialect.statements.begin(spreadMs(lockTimeoutMs)));
+      await begin();
     } catch (error) {
       connection.release(error instanceof Error ? error : new Error('it did not begin'));
       throw error;
     }
     const turns = new Turns(lockTimeoutMs);
     const untilCommitted = (holder: Holder): Promise<void> => this.#untilCommitted(gid, holder);
-    return new LocalTransaction({ gid, dialect, connection, turns, untilCommitted });
+    const settlePhaseOne = (branch: BranchKey) => this.settlePhaseOne(branch);
+    const eager = this.#localCommits === 'eager' ? { begin, asBranch, settlePhaseOne } : null;
+    return new LocalTransaction({ gid, dialect, connection, turns, untilCommitted, eager });
   }
 
   settlePhaseOne(branch: BranchKey): Promise<PhaseOne> {

@@ -51,6 +51,7 @@ export const killers = {
   'barrier-postgres': system(90_000, 'test/conformance/barrier-postgres.test.ts', planned),
   'at-postgres': at('test/at/postgres.test.ts'),
   'at-commits': at('test/at/local-commits.test.ts'),
+  'at-eager': at('test/at/eager-commits.test.ts'),
   'at-scope-end': at('test/at/scope-end.test.ts'),
   'at-undo': at('test/at/postgres-undo.test.ts'),
   'at-holes': at('test/at/holes-postgres.test.ts'),
