@@ -1,7 +1,7 @@
 /** Pools that run out of connections: an error with a code, never a wait without an end. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { describeOn } from '../support/databases.ts';
-import { rowsOf, startCoordinator, startDatabase, startService } from './world.ts';
+import { describeOnEither, type Front } from './either-kind.ts';
+import { startCoordinator, startService } from './world.ts';
 
 let coordinator: Awaited<ReturnType<typeof startCoordinator>>;
 beforeAll(async () => {
@@ -9,23 +9,17 @@ beforeAll(async () => {
 });
 afterAll(() => coordinator.stop());
 
-await describeOn('postgres', (server) => {
+await describeOnEither((kind) => {
   it('two transactions that hold what the other one waits for end, and one may be run again', async () => {
     const settle = await startService(coordinator.url);
-    const schema = 'create table t (id int primary key, n int); insert into t values (1, 0)';
-    const plain = [
-      await startDatabase(server, schema),
-      await startDatabase(server, schema),
-    ] as const;
-    const pools = plain.map((pool, index) => {
-      pool.options.max = 1;
-      return settle.at(pool, { resource: `db${index}`, lockTimeoutMs: 300 });
-    });
-    const [first, second] = pools;
-    if (first === undefined || second === undefined) throw new Error('two were made');
+    const schema = ['create table t (id int primary key, n int)', 'insert into t values (1, 0)'];
+    const [one, two] = [await kind.start(schema), await kind.start(schema)];
+    const lockTimeoutMs = 300;
+    const first = one.at(settle, { resource: 'one', lockTimeoutMs }, { ...one, connections: 1 });
+    const second = two.at(settle, { resource: 'two', lockTimeoutMs }, { ...two, connections: 1 });
     const met = Promise.withResolvers<void>();
     let inside = 0;
-    const work = (from: typeof first, to: typeof first) =>
+    const work = (from: Front, to: Front) =>
       settle.transaction({}, async () => {
         await from.query('update t set n = n + 1');
         inside += 1;
@@ -39,6 +33,6 @@ await describeOn('postgres', (server) => {
     for (const { reason } of failed) expect(reason).toMatchObject({ code: 'LOCK_CONFLICT' });
     await work(first, second);
     const committed = 2 - failed.length + 1;
-    for (const pool of plain) expect(await rowsOf(pool, 't')).toEqual([`(1,${committed})`]);
+    for (const { rowsOf } of [one, two]) expect(await rowsOf('t')).toEqual([`(1,${committed})`]);
   });
 });
