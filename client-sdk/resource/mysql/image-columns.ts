@@ -105,6 +105,11 @@ export function imageOf(facts: Pick<TableFacts, 'id' | 'columns' | 'key'>, text:
   );
 }
 
+/** The text of which {@link imageOf} makes this image. */
+export function imageText(facts: Pick<TableFacts, 'columns' | 'key'>, image: Image): string {
+  return [mark, ...fieldsOf(facts, '').map(({ name }) => image[name] ?? '~')].join(',');
+}
+
 /** The columns, and the weights of key columns that are compared by them. */
 function fieldsOf(
   { columns, key }: Pick<TableFacts, 'columns' | 'key'>,
@@ -200,13 +205,23 @@ export function keyCondition(
   alias: string,
   image: Image,
 ): string {
+  return keyConditionOf(facts, alias, (column) => {
+    const text = image[column.name];
+    if (typeof text !== 'string') throw new Error(`the image has no ${column.name}, a key column`);
+    return comparedTo(column, text);
+  });
+}
+
+/** The same condition with the values that `valueFor` says, as expressions. */
+export function keyConditionOf(
+  facts: Pick<TableFacts, 'columns' | 'key'>,
+  alias: string,
+  valueFor: (column: Column) => string,
+): string {
   const conditions = facts.key.map(({ name }) => {
     const column = facts.columns.find((each) => each.name === name);
-    const text = image[name];
-    if (column === undefined || typeof text !== 'string') {
-      throw new Error(`the image has no ${name}, which is in the key`);
-    }
-    return `${alias}.${quoted(name)} = ${comparedTo(column, text)}`;
+    if (column === undefined) throw new Error(`the table has no ${name}, which is in its key`);
+    return `${alias}.${quoted(name)} = ${valueFor(column)}`;
   });
   return `(${conditions.join(' and ')})`;
 }

@@ -3,11 +3,17 @@
  * by its whole key, so that no other row is waited for. Guards: exactly one row is touched, and no
  * other with it; what was written is read again by `restore.ts`.
  */
-import type { Session, TableFacts } from '../facts.ts';
+import type { Column, Session, TableFacts } from '../facts.ts';
 import type { Image } from '../image.ts';
 import type { RowChange } from '../restore-plan.ts';
 import { rowKey } from '../row-key.ts';
-import { imageExpression, imageOf, keyCondition, writtenAs } from './image-columns.ts';
+import {
+  imageExpression,
+  imageOf,
+  keyCondition,
+  keyConditionOf,
+  writtenAs,
+} from './image-columns.ts';
 import { quoted } from './names.ts';
 import { deleteAction, hazardOfUndo, touchedByUpdate } from './table-facts.ts';
 import type { ReferenceRow, TableRow } from './table-query.ts';
@@ -18,17 +24,21 @@ export interface RestoredTable {
   readonly facts: TableFacts;
 }
 
-/** Locks the rows with the keys of these images and answers them by key; others are not there. */
+/**
+ * Answers the rows with the keys of these images by key, and locks them unless they are only read;
+ * others are not there.
+ */
 export async function currentRows(
   session: Session,
   { facts }: RestoredTable,
   images: readonly Image[],
+  lock: 'for update' | '' = 'for update',
 ): Promise<ReadonlyMap<string, Image>> {
   const current = new Map<string, Image>();
   for (const image of images) {
     const { rows } = await session.query(
       `select ${imageExpression(facts, 't')} as image from ${facts.id} as t
-        where ${keyCondition(facts, 't', image)} for update`,
+        where ${keyCondition(facts, 't', image)} ${lock}`,
     );
     for (const { image: text } of rows) {
       if (typeof text !== 'string') throw new Error(`a row of ${facts.id} is too long to be read`);
@@ -56,13 +66,42 @@ export async function writeBack(
   return await updateRow(session, table, { from, to, columns });
 }
 
+/** What a statement of a rollback does. */
+export type Verb = 'insert' | 'update' | 'delete';
+
+/**
+ * The statement with which {@link writeBack} writes one row, without running it. In place of each
+ * value stands what `placeOf` says of its column. `columns`: those that an update sets.
+ */
+export function textOf(
+  table: RestoredTable,
+  { verb, columns }: { readonly verb: Verb; readonly columns: readonly string[] },
+  placeOf: (column: Column) => string,
+): string {
+  const { facts } = table;
+  switch (verb) {
+    case 'insert':
+      return insertText(facts, placeOf);
+    case 'update': {
+      const key = keyConditionOf(facts, 't', placeOf);
+      return updateText(table, columns, { valueFor: placeOf, key });
+    }
+    case 'delete':
+      return deleteText(facts, keyConditionOf(facts, facts.id, placeOf));
+    default:
+      return verb satisfies never;
+  }
+}
+
 async function insertRow(session: Session, facts: TableFacts, to: Image): Promise<null> {
-  const columns = facts.columns.filter(({ isGenerated }) => !isGenerated);
-  await session.query(
-    `insert into ${facts.id} (${columns.map(({ name }) => quoted(name)).join(', ')})
-      values (${columns.map((column) => writtenAs(column, valueIn(to, column.name))).join(', ')})`,
-  );
+  await session.query(insertText(facts, (column) => writtenAs(column, valueIn(to, column.name))));
   return null;
+}
+
+function insertText(facts: TableFacts, valueFor: (column: Column) => string): string {
+  const columns = facts.columns.filter(({ isGenerated }) => !isGenerated);
+  return `insert into ${facts.id} (${columns.map(({ name }) => quoted(name)).join(', ')})
+      values (${columns.map(valueFor).join(', ')})`;
 }
 
 interface Update {
@@ -73,18 +112,31 @@ interface Update {
 
 async function updateRow(
   session: Session,
-  { facts, row }: RestoredTable,
+  table: RestoredTable,
   { from, to, columns }: Update,
 ): Promise<null> {
+  const valueFor = (column: Column): string => writtenAs(column, valueIn(to, column.name));
+  const key = keyCondition(table.facts, 't', from);
+  await session.query(updateText(table, columns, { valueFor, key }));
+  return null;
+}
+
+interface UpdateParts {
+  readonly valueFor: (column: Column) => string;
+  readonly key: string;
+}
+
+function updateText(
+  { facts, row }: RestoredTable,
+  columns: readonly string[],
+  { valueFor, key }: UpdateParts,
+): string {
   // What the database would set to the time of now keeps its own when it is said.
   const said = new Set([...columns, ...touchedByUpdate(row)]);
   const set = facts.columns
     .filter(({ name, isGenerated }) => said.has(name) && !isGenerated)
-    .map((column) => `t.${quoted(column.name)} = ${writtenAs(column, valueIn(to, column.name))}`);
-  await session.query(
-    `update ${facts.id} as t set ${set.join(', ')} where ${keyCondition(facts, 't', from)}`,
-  );
-  return null;
+    .map((column) => `t.${quoted(column.name)} = ${valueFor(column)}`);
+  return `update ${facts.id} as t set ${set.join(', ')} where ${key}`;
 }
 
 /** Columns that are not as they were, without those that the database computes. */
@@ -108,8 +160,12 @@ async function deleteRow(
     if (what === null || !(await isReferred(session, facts, { reference, from }))) continue;
     return `others refer to it: ${what}`;
   }
-  await session.query(`delete from ${facts.id} where ${keyCondition(facts, facts.id, from)}`);
+  await session.query(deleteText(facts, keyCondition(facts, facts.id, from)));
   return null;
+}
+
+function deleteText({ id }: TableFacts, key: string): string {
+  return `delete from ${id} where ${key}`;
 }
 
 interface Referred {

@@ -3,8 +3,8 @@
  * the input function of its column's type, and every row that was written is read again. Guards:
  * exactly the given rows are touched, and no other with them.
  */
-import type { Session, TableFacts } from '../facts.ts';
-import { type Image, sameImage } from '../image.ts';
+import type { Column, Session, TableFacts } from '../facts.ts';
+import type { Image } from '../image.ts';
 import type { RowChange as PlannedChange } from '../restore-plan.ts';
 import { rowKey } from '../row-key.ts';
 import { imageOf } from './image-text.ts';
@@ -20,11 +20,15 @@ export interface RestoredTable {
 /** One row from what it is to what it was. */
 export type RowChange = PlannedChange<RestoredTable>;
 
-/** Locks the rows with the keys of these images and answers them by key; others are not there. */
+/**
+ * Answers the rows with the keys of these images by key, and locks them unless they are only read;
+ * others are not there.
+ */
 export async function currentRows(
   session: Session,
   { facts }: RestoredTable,
   images: readonly Image[],
+  lock: 'for update of t' | '' = 'for update of t',
 ): Promise<ReadonlyMap<string, Image>> {
   const key = facts.key.map(({ name }, index) => ({
     given: `$${index + 1}::${typeOf(facts, name)}[]`,
@@ -37,7 +41,7 @@ export async function currentRows(
       join unnest(${key.map(({ given }) => given).join(', ')})
         as given (${key.map(({ alias }) => alias).join(', ')})
         on ${key.map(({ alias, column }) => `t.${column} = given.${alias}`).join(' and ')}
-      for update of t`,
+      ${lock}`,
     key.map(({ values }) => values),
   );
   const current = rows.map((row) => imageOf(facts, String(row['image'])));
@@ -50,7 +54,8 @@ export interface Objection {
   readonly why: string;
 }
 
-type Verb = 'insert' | 'update' | 'delete';
+/** What a statement of a rollback does. */
+export type Verb = 'insert' | 'update' | 'delete';
 
 /** What writing it back does to the row. */
 export function verbOf({ from, to }: RowChange): Verb {
@@ -81,6 +86,32 @@ export async function writeBack(
   return why === null ? null : { change: first, why };
 }
 
+/**
+ * The statement with which {@link writeBack} writes one row, without running it. `columns`: those
+ * that an update sets.
+ */
+export function textOf(table: RestoredTable, verb: Verb, columns: readonly string[]): string {
+  const { facts } = table;
+  // Values are parameters: the text is the same for all of them.
+  const image = Object.fromEntries(facts.columns.map(({ name }) => [name, null]));
+  switch (verb) {
+    case 'insert':
+      return insertOf(facts, [image]).text;
+    case 'update':
+      return updateOf(facts, { from: image, to: image, columns }).text;
+    case 'delete':
+      return deleteOf(table, [image]).text;
+    default:
+      return verb satisfies never;
+  }
+}
+
+/** A text and its parameters. */
+interface Bound {
+  readonly text: string;
+  readonly values: readonly (string | null)[];
+}
+
 /** Of one statement; PostgreSQL takes 65,535. */
 const parametersMax = 60_000;
 
@@ -94,20 +125,11 @@ async function insertRows(
   facts: TableFacts,
   changes: readonly RowChange[],
 ): Promise<Objection | null> {
-  const columns = facts.columns.filter(({ isGenerated }) => !isGenerated);
-  const names = columns.map(({ name }) => quoted(name)).join(', ');
-  const rowsMax = Math.max(1, Math.floor(parametersMax / columns.length));
+  const rowsMax = Math.max(1, Math.floor(parametersMax / writable(facts).length));
   for (const chunk of chunksOf(changes, rowsMax)) {
-    const values = new Values();
-    const lists = chunk.map(({ to }) => {
-      const list = columns.map(({ name, type }) => values.add(to?.[name], type));
-      return `(${list.join(', ')})`;
-    });
-    const { rows } = await session.query(
-      `insert into ${facts.id} as t (${names}) overriding system value
-        values ${lists.join(', ')} returning settle_image(t.*) as image`,
-      values.list,
-    );
+    const images = chunk.map(({ to }) => to).filter((to) => to !== null);
+    const { text, values } = insertOf(facts, images);
+    const { rows } = await session.query(text, values);
     const written = Map.groupBy(rows, (row) => keyOf(facts, row));
     for (const change of chunk) {
       if (change.to === null) continue;
@@ -116,6 +138,23 @@ async function insertRows(
     }
   }
   return null;
+}
+
+function insertOf(facts: TableFacts, images: readonly Image[]): Bound {
+  const columns = writable(facts);
+  const names = columns.map(({ name }) => quoted(name)).join(', ');
+  const values = new Values();
+  const lists = images.map((image) => {
+    const list = columns.map(({ name, type }) => values.add(image[name], type));
+    return `(${list.join(', ')})`;
+  });
+  const text = `insert into ${facts.id} as t (${names}) overriding system value
+        values ${lists.join(', ')} returning settle_image(t.*) as image`;
+  return { text, values: values.list };
+}
+
+function writable({ columns }: TableFacts): readonly Column[] {
+  return columns.filter(({ isGenerated }) => !isGenerated);
 }
 
 function keyOf(facts: TableFacts, row: Readonly<Record<string, unknown>>): string {
@@ -131,19 +170,22 @@ interface Update {
 async function updateRow(
   session: Session,
   facts: TableFacts,
-  { from, to, columns }: Update,
+  update: Update,
 ): Promise<string | null> {
-  if (columns.length === 0) return 'only columns that the database computes differ';
+  if (update.columns.length === 0) return 'only columns that the database computes differ';
+  const { text, values } = updateOf(facts, update);
+  const { rows } = await session.query(text, values);
+  return differenceFrom(facts, update.to, rows);
+}
+
+function updateOf(facts: TableFacts, { from, to, columns }: Update): Bound {
   const values = new Values();
   const set = columns.map(
     (name) => `${quoted(name)} = ${values.add(to[name], typeOf(facts, name))}`,
   );
-  const { rows } = await session.query(
-    `update ${facts.id} as t set ${set.join(', ')} where ${keyIs(facts, from, values)}
-      returning settle_image(t.*) as image`,
-    values.list,
-  );
-  return differenceFrom(facts, to, rows);
+  const text = `update ${facts.id} as t set ${set.join(', ')} where ${keyIs(facts, from, values)}
+      returning settle_image(t.*) as image`;
+  return { text, values: values.list };
 }
 
 /** Columns that are not as they were, without those that the database computes. */
@@ -159,38 +201,48 @@ function changedColumns(facts: TableFacts, from: Image, to: Image): readonly str
  */
 async function deleteRows(
   session: Session,
-  { row, facts }: RestoredTable,
+  table: RestoredTable,
   changes: readonly RowChange[],
 ): Promise<Objection | null> {
-  const cascades = row.cascades.filter((cascade) => deleteAction(cascade) !== null);
+  const { facts } = table;
+  const cascades = actingOnDelete(table);
   const hidden = cascades.find((cascade) => cascade.isHidden);
   const [first] = changes;
   if (hidden !== undefined && first !== undefined) {
     return { change: first, why: `row security hides rows of ${hidden.table} that refer to it` };
   }
-  const conditions = [
-    ...facts.key.map(({ name }, index) => `t.${quoted(name)} = given.k${index}`),
-    ...cascades.map((each) => unreferred(facts, each)),
-  ];
-  const names = facts.key.map((_, index) => `k${index}`).join(', ');
   const rowsMax = Math.floor(parametersMax / facts.key.length);
   for (const chunk of chunksOf(changes, rowsMax)) {
-    const values = new Values();
-    const lists = chunk.map(({ from }) => {
-      const list = facts.key.map(({ name }) => values.add(from?.[name], typeOf(facts, name)));
-      return `(${list.join(', ')})`;
-    });
-    const { rows } = await session.query(
-      `with given (${names}) as (values ${lists.join(', ')})
-        delete from ${facts.id} as t using given where ${conditions.join(' and ')}
-        returning settle_image(t.*) as image`,
-      values.list,
-    );
+    const images = chunk.map(({ from }) => from).filter((from) => from !== null);
+    const { text, values } = deleteOf(table, images);
+    const { rows } = await session.query(text, values);
     const gone = new Set(rows.map((each) => keyOf(facts, each)));
     const left = chunk.find(({ from }) => from !== null && !gone.has(rowKey(facts, from)));
     if (left !== undefined) return { change: left, why: whyLeft(cascades) };
   }
   return null;
+}
+
+function deleteOf(table: RestoredTable, images: readonly Image[]): Bound {
+  const { facts } = table;
+  const conditions = [
+    ...facts.key.map(({ name }, index) => `t.${quoted(name)} = given.k${index}`),
+    ...actingOnDelete(table).map((each) => unreferred(facts, each)),
+  ];
+  const names = facts.key.map((_, index) => `k${index}`).join(', ');
+  const values = new Values();
+  const lists = images.map((image) => {
+    const list = facts.key.map(({ name }) => values.add(image[name], typeOf(facts, name)));
+    return `(${list.join(', ')})`;
+  });
+  const text = `with given (${names}) as (values ${lists.join(', ')})
+        delete from ${facts.id} as t using given where ${conditions.join(' and ')}
+        returning settle_image(t.*) as image`;
+  return { text, values: values.list };
+}
+
+function actingOnDelete({ row }: RestoredTable): readonly CascadeRow[] {
+  return row.cascades.filter((cascade) => deleteAction(cascade) !== null);
 }
 
 function whyLeft(cascades: readonly CascadeRow[]): string {
@@ -216,9 +268,12 @@ function differenceFrom(
   const [row] = rows;
   if (row === undefined || rows.length > 1) return `${rows.length} rows were written for one`;
   const written = imageOf(facts, String(row['image']));
-  if (sameImage(written, to)) return null;
-  const column = facts.columns.find(({ name }) => written[name] !== to[name])?.name;
-  return `column ${column} reads differently once it is written back`;
+  // A column that the database computes of merged ones is not in `to`.
+  const column = facts.columns.find(
+    ({ name }) => Object.hasOwn(to, name) && written[name] !== to[name],
+  );
+  if (column === undefined) return null;
+  return `column ${column.name} reads differently once it is written back`;
 }
 
 function keyIs(facts: TableFacts, image: Image, values: Values): string {
