@@ -63,14 +63,46 @@ export function keysMatch(facts: TableFacts, alias: string, images: readonly Ima
  */
 function noRow({ columns, key }: TableFacts, alias: string): string {
   const values = key.map(({ name }) => {
-    const kind = readingOf(columns.find((each) => each.name === name)?.type ?? '')?.kind;
-    const value = kind === undefined ? undefined : emptyValues[kind];
-    return value === undefined ? null : `${alias}.${quoted(name)} = ${value}`;
+    const value = someValue(columns.find((each) => each.name === name)?.type ?? '');
+    return value === null ? null : `${alias}.${quoted(name)} = ${value}`;
   });
   return values.includes(null) ? '1 = 0' : `(${values.join(' and ')} and rand() < 0)`;
 }
 
-const emptyValues: Readonly<Record<string, string>> = { number: '0', letters: "''", bytes: "x''" };
+/** A value that columns of this type can have, in every sql_mode; null: no key has such a type. */
+function someValue(type: string): string | null {
+  const kind = readingOf(type)?.kind;
+  switch (kind) {
+    case 'number':
+    case 'bits':
+      return '0';
+    case 'letters':
+      return "''";
+    case 'bytes':
+      return "x''";
+    case 'choice':
+      return /'(?:[^']|'')*'/.exec(type)?.[0] ?? null;
+    case 'instant':
+      return "'2000-01-01 00:00:00'";
+    case 'printed':
+      return printedValues[/^[a-z0-9]+/.exec(type)?.[0] ?? ''] ?? null;
+    case 'double':
+    case 'json':
+    case undefined:
+      return null;
+    default:
+      return kind satisfies never;
+  }
+}
+
+const printedValues: Readonly<Record<string, string>> = {
+  date: "'2000-01-01'",
+  datetime: "'2000-01-01 00:00:00'",
+  time: "'00:00:00'",
+  uuid: "'00000000-0000-0000-0000-000000000000'",
+  inet4: "'0.0.0.0'",
+  inet6: "'::'",
+};
 
 function keyMatch(facts: TableFacts, alias: string, image: Image): Bound {
   const columns = facts.key.map(({ name }) => {

@@ -127,6 +127,8 @@ const deletes = supported('delete', [
   ['delete acct from acct left join item on item.id = acct.id where item.id is null'],
   ['delete from acct where id > ? returning id, owner as who', 2],
   ['delete from acct where id > 100 returning *'],
+  ['delete from visit where n > 100 returning *'],
+  ['delete from shade where n > 100 returning n'],
   ['delete from doc'],
   ['delete from child'],
   ['delete from visit where note = ?', "É '"],
