@@ -25,7 +25,7 @@ export async function changeShape(parser: Parser, tokens: readonly Token[]): Pro
   const words = more.findIndex((token) => !isWord(token, ...modifiers));
   const rest = more.slice(Math.max(words, 0));
   // The parser takes `delete ignore from t` for a delete from `ignore`.
-  const tree = await parser.parse([verb, ...rest]);
+  const tree = await parser.parse([verb, ...asParsed(rest)]);
   const head = pieceOf([verb, ...more.slice(0, Math.max(words, 0))]);
   const shape = isWord(verb, 'update') ? updateOf(tree, head, rest) : deleteOf(tree, head, rest);
   const sides: readonly (readonly [Piece | null, boolean])[] = [
@@ -39,6 +39,18 @@ export async function changeShape(parser: Parser, tokens: readonly Token[]): Pro
     throw unsupported('a join with order by or limit', 'pick the rows in a select before it');
   }
   return shape;
+}
+
+/** The parser wants `returning` in front of `order by` and `limit`; the server wants it behind them. */
+function asParsed(rest: readonly Token[]): readonly Token[] {
+  const end = placeOf(rest, ['returning']);
+  const starts = [placeOf(rest, ['order', 'by']), placeOf(rest, ['limit'])];
+  const start = Math.min(...starts.filter((place) => place !== -1), end);
+  if (end <= start) return rest;
+  const parts = [rest.slice(0, start), rest.slice(end), rest.slice(start, end)];
+  return parts.flatMap(([first, ...more]) =>
+    first === undefined ? [] : [{ ...first, isApart: true }, ...more],
+  );
 }
 
 function updateOf(tree: Tree, head: Piece, rest: readonly Token[]): ChangeShape {

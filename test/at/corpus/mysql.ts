@@ -127,6 +127,8 @@ const deletes = supported('delete', [
   ['delete acct from acct left join item on item.id = acct.id where item.id is null'],
   ['delete from acct where id > ? returning id, owner as who', 2],
   ['delete from acct where id > 100 returning *'],
+  ['delete from acct where id > ? order by cents desc limit ? returning id, owner', 1, 2],
+  ['delete from line where(order_id = 1)order by(no)returning no'],
   ['delete from visit where n > 100 returning *'],
   ['delete from shade where n > 100 returning n'],
   ['delete from doc'],
