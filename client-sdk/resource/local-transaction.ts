@@ -62,6 +62,10 @@ export class LocalTransaction<Native> {
   #isBegun = true;
   #isClosed = false;
   #isOver = false;
+  /** From the moment on when somebody wants it rolled back. */
+  #isGivenUp = false;
+  /** What its end has sent last. */
+  #sent: Promise<unknown> = Promise.resolve();
   #isLetGo = false;
 
   constructor(ports: LocalTransactionPorts<Native>) {
@@ -79,7 +83,7 @@ export class LocalTransaction<Native> {
    */
   run<Result>(owner: Owner, statement: UserStatement<Native, Result>): Promise<Result> {
     return this.#ports.turns.run(owner, async () => {
-      if (this.#isClosed) throw new SettleError('NO_TRANSACTION', 'its local transaction is over');
+      if (this.#isClosed) throw overError();
       await this.#beginAgain();
       let result: Result;
       try {
@@ -186,9 +190,12 @@ export class LocalTransaction<Native> {
     if (this.#isOver) return;
     const { turns } = this.#ports;
     this.#isClosed = true;
+    this.#isGivenUp = true;
     turns.freeAll();
-    // A statement of several round trips would send its rest after the rollback, into no transaction.
+    // What takes several round trips would send its rest after the rollback, into no transaction.
     await turns.idle();
+    await this.#sent.catch(nothing);
+    if (this.#isOver) return;
     const back = this.#end(async (connection) => {
       if (this.#isBegun) await connection.query('rollback');
     });
@@ -231,6 +238,7 @@ export class LocalTransaction<Native> {
 
   async #end(work: (connection: Session) => Promise<void>): Promise<void> {
     const { connection } = this.#ports;
+    if (this.#isOver) throw overError();
     this.#isOver = true;
     try {
       await work(connection);
@@ -261,13 +269,21 @@ export class LocalTransaction<Native> {
   async #untilNoHolder(look: () => Promise<readonly Holder[]>): Promise<void> {
     const { dialect, connection, untilCommitted } = this.#ports;
     for (let round = 0; round < conflictsMax; round += 1) {
-      const holders = await this.#asLockConflict(look());
+      const holders = await this.#unlessGivenUp(look);
       if (holders.length === 0) return;
       const gids = new Map(holders.map((holder) => [holder.gid, holder]));
       await Promise.all([...gids.values()].map(untilCommitted));
-      await this.#asLockConflict(dialect.undo.clear(connection, [...gids.keys()]));
+      await this.#unlessGivenUp(() => dialect.undo.clear(connection, [...gids.keys()]));
     }
     throw new SettleError('LOCK_CONFLICT', 'others were faster, again and again');
+  }
+
+  /** Between two of them it may be given up: then the connection is somebody else's. */
+  async #unlessGivenUp<T>(send: () => Promise<T>): Promise<T> {
+    if (this.#isGivenUp || this.#isOver) throw overError();
+    const sent = this.#asLockConflict(send());
+    this.#sent = sent;
+    return await sent;
   }
 
   async #refuseWriters(functions: readonly FunctionName[]): Promise<void> {
@@ -352,6 +368,10 @@ export class LocalTransaction<Native> {
       throw meaningOf(error, this.#ports.dialect, this.#ports.gid);
     }
   }
+}
+
+function overError(): SettleError {
+  return new SettleError('NO_TRANSACTION', 'its local transaction is over');
 }
 
 function nothing(): void {}

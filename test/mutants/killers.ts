@@ -53,6 +53,7 @@ export const killers = {
   'at-commits': at('test/at/local-commits.test.ts'),
   'at-eager': at('test/at/eager-commits.test.ts'),
   'at-scope-end': at('test/at/scope-end.test.ts'),
+  'at-given-up': at('test/at/given-up.test.ts'),
   'at-undo': at('test/at/postgres-undo.test.ts'),
   'at-holes': at('test/at/holes-postgres.test.ts'),
   'sqlite-faults': faulty('test/conformance/sqlite-log.test.ts', 'kill -9|I/O error|may not grow'),

@@ -169,6 +169,14 @@ const ofLocks: readonly Mutant[] = [
     killedBy: ['at-holes'],
   },
   {
+    name: 'end-goes-on-when-given-up',
+    idea: 'an end that waited for a lock goes on sending when the connection is somebody else’s',
+    file: local,
+    find: 'if (this.#isGivenUp || this.#isOver) throw overError();',
+    replace: '',
+    killedBy: ['at-given-up'],
+  },
+  {
     name: 'holder-that-rolls-back-taken-for-committed',
     idea: 'a row is taken over, undo row and all, from one whose rollback is still to come',
     file: 'client-sdk/resource/resource.ts',
