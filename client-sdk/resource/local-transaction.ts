@@ -164,12 +164,20 @@ export class LocalTransaction<Native> {
     await this.#untilNoHolder(() => dialect.undo.insert(connection, branch, this.#journal.steps));
   }
 
-  /** The same look at the locks of others, by one that leaves no undo rows. */
-  async checkLocks(): Promise<void> {
+  /**
+   * Commits as a plain local transaction, which leaves no undo rows, once none of others is in the
+   * way. Throws as {@link run} does, and what the driver throws when nobody knows what became of it.
+   */
+  async commitAlone(): Promise<void> {
     const { dialect, connection, gid } = this.#ports;
     this.#journal.refuseFailed();
-    if (!this.hasSteps) return;
-    await this.#untilNoHolder(() => dialect.undo.holders(connection, gid, this.#journal.steps));
+    await this.#untilNoHolder(async () => {
+      const rows = this.#journal.steps;
+      const holders = await dialect.undo.commitUnlessHeld(connection, gid, rows);
+      this.#isOver = holders.length === 0;
+      return holders;
+    });
+    connection.release();
   }
 
   /** Commits as this branch. Throws when that is not known to have happened. */
@@ -177,7 +185,7 @@ export class LocalTransaction<Native> {
     await this.#end((connection) => this.#ports.dialect.barrier.commitPhaseOne(connection, branch));
   }
 
-  /** Commits as a plain local transaction. */
+  /** Commits what has changed nothing. */
   async commit(): Promise<void> {
     this.#journal.refuseFailed();
     await this.#end(async (connection) => {

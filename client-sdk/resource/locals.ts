@@ -120,9 +120,8 @@ async function commitPhaseOne(
 
 /** No branch, no undo rows, nothing for the coordinator to do. */
 async function commitAlone(local: LocalTransaction<unknown>, gid: Gid): Promise<void> {
-  await local.checkLocks();
   try {
-    await local.commit();
+    await local.commitAlone();
   } catch (error) {
     // The database says why it did not commit; without a word of it nobody knows.
     if (isWordOfDatabase(error)) throw error;

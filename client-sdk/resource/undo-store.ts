@@ -46,8 +46,17 @@ export interface UndoStore {
     branch: { readonly gid: Gid; readonly branchId: BranchId },
     steps: readonly Step[],
   ): Promise<readonly Holder[]>;
-  /** Rows of other gids on these keys: for a local transaction that leaves no undo rows of its own. */
+  /** Rows of other gids on these keys. */
   holders(
+    session: Session,
+    gid: Gid,
+    rows: readonly Pick<Step, 'table' | 'key'>[],
+  ): Promise<readonly Holder[]>;
+  /**
+   * The same look, and the commit when nobody is in the way. Answers who is: then the local transaction
+   * stands as it was. Any error leaves open what became of it.
+   */
+  commitUnlessHeld(
     session: Session,
     gid: Gid,
     rows: readonly Pick<Step, 'table' | 'key'>[],

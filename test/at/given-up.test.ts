@@ -12,7 +12,7 @@ import { describeOn, type Provided } from '../support/databases.ts';
 import { startDatabase, undoRows } from './world.ts';
 
 const ends = {
-  alone: (local) => local.checkLocks(),
+  alone: (local) => local.commitAlone(),
   'a branch': (local) => local.insertUndo({ gid: 'mine', branchId: 1 }),
 } satisfies Record<string, (local: LocalTransaction<unknown>) => Promise<void>>;
 

@@ -76,6 +76,44 @@ await describeOn('postgres', (server) => {
       expect(await undoOf(session)).toHaveLength(4);
     });
 
+    it.each(['on', 'off'])(
+      'commits unless it is held, with backslash literals: %s',
+      async (isOff) => {
+        const { session, open: more } = await open();
+        const start = await rowsOf(session);
+        await session.query(`set standard_conforming_strings to ${isOff}`);
+        const own = [`["it's"]`, '["\\\\"]', '["ß 🐘"]', `["\\') or true --"]`].map(
+          (key): Step => ({ ...step(1, 'one', 'a'), key }),
+        );
+        const [quote] = own;
+        if (quote === undefined) throw new Error('there is one');
+        await store.insert(session, { gid: 'other', branchId: 1 }, own);
+        await session.query('begin');
+        await session.query(`update t set name = 'a' where id = 1`);
+        const holders = await store.commitUnlessHeld(session, 'g', own);
+        const held = own.map(({ table, key }) => ({ gid: 'other', table, key }));
+        expect(new Set(holders)).toEqual(new Set(held));
+        expect(await rowsOf(await more())).toEqual(start);
+        expect(await store.commitUnlessHeld(session, 'g', [quote])).toEqual([held[0]]);
+        await store.clear(session, ['other']);
+        expect(await store.commitUnlessHeld(session, 'g', own)).toEqual([]);
+        expect(await rowsOf(await more())).not.toEqual(start);
+      },
+    );
+
+    it('commits past its own rows, past those of other rows, and where there are none', async () => {
+      const { session, open: more } = await open();
+      await store.insert(session, { gid: 'g', branchId: 1 }, [step(1, 'one', 'a')]);
+      await store.insert(session, { gid: 'other', branchId: 1 }, [step(2, 'two', 'b')]);
+      for (const steps of [[step(1, 'one', 'a')], [step(3, null, 'a')], []]) {
+        await session.query('begin');
+        await session.query(`insert into t (id, name) values (${4 + steps.length}, 'x')`);
+        expect(await store.commitUnlessHeld(session, 'g', steps)).toEqual([]);
+        await (await more()).query('delete from t where id > 3');
+      }
+      expect(await store.holders(session, 'g', [step(2, 'two', 'b')])).toHaveLength(1);
+    });
+
     it.each(['commit', 'rollback'])('waits for a holder in flight: %s', async (end) => {
       const { session, open: more } = await open();
       const waiter = await more();

@@ -163,10 +163,18 @@ const ofLocks: readonly Mutant[] = [
   {
     name: 'lone-commit-past-the-locks',
     idea: 'a database that commits by itself does not look at the locks of others',
-    file: locals,
-    find: 'await local.checkLocks();',
-    replace: 'void local.checkLocks;',
+    file: local,
+    find: 'commitUnlessHeld(connection, gid, rows)',
+    replace: 'commitUnlessHeld(connection, gid, rows.slice(rows.length))',
     killedBy: ['at-holes'],
+  },
+  {
+    name: 'lone-commit-past-a-locked-row',
+    idea: 'a row of another gid that the look finds does not stop the commit behind it',
+    file: undoStore,
+    find: "select ('${heldBy}' || gid)::integer from",
+    replace: "select ('${heldBy}' || gid) from",
+    killedBy: ['at-undo'],
   },
   {
     name: 'end-goes-on-when-given-up',

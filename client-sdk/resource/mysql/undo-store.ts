@@ -28,6 +28,11 @@ export function createMysqlUndoStore(): UndoStore {
     async holders(session, gid, rows) {
       return foreign(await occupantsOf(session, rows), gid);
     },
+    async commitUnlessHeld(session, gid, rows) {
+      const held = foreign(await occupantsOf(session, rows), gid);
+      if (held.length === 0) await session.query('commit');
+      return held;
+    },
     async clear(session, gids) {
       if (gids.length === 0) return;
       await deletePlaces(session, gids, await placesOf(session, gids));
