@@ -41,7 +41,7 @@ export const usage = `usage: npm run bench -- [flags]
   --mode tcc|saga|empty|at        flow of a transaction (tcc)
   --branches K                    branches or steps of each (2); at: databases with a row to change
   --at-rows many|one              at: any of 100,000 rows, or always the same one (many)
-  --log postgres|mysql|sqlite|memory  where the log is kept (postgres)
+  --log postgres|mysql|sqlite|memory  where the log is kept (postgres); at: the rows, too, if it is a server
   --transport channel|http        how participants are called (channel)
   --inflight N                    under way at once, in all (512; at 16; with --rate 8192)
   --seconds S --rounds R --warmup S   (5, 3, 3)

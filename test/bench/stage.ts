@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Provided, provide, type StoreName, sources } from '../support/databases.ts';
-import { createAccounts } from './accounts.ts';
+import { createAccounts } from './account-database.ts';
 import { createBank } from './business.ts';
 import type { BenchOptions } from './flags.ts';
 import { openProduct, plainSide } from './product.ts';
@@ -62,7 +62,8 @@ export async function setStage(options: BenchOptions, signal: AbortSignal): Prom
     const logs = await openLogs(options, cleanup);
     signal.throwIfAborted();
     const isAt = options.mode === 'at';
-    const rowServer = options.hasBarrier || isAt ? await openRowServer(logs.server, cleanup) : null;
+    const rowServer =
+      options.hasBarrier || isAt ? await openRowServer(options, logs, cleanup) : null;
     const database = processOf(logs.server ?? rowServer);
     const profileFolder = options.isProfiled ? await newFolder('settle-bench-profile-') : null;
     const bankUrl = rowServer === null || isAt ? null : await newBank(rowServer);
@@ -129,9 +130,14 @@ async function openServer(store: StoreName, cleanup: Cleanup): Promise<Provided>
   return server;
 }
 
-/** A PostgreSQL for the participants' rows: that of the log, if it is one. */
-async function openRowServer(logServer: Provided | null, cleanup: Cleanup): Promise<Provided> {
-  return logServer?.store === 'postgres' ? logServer : await openServer('postgres', cleanup);
+/** For the participants' rows: the server of the log if it will do, otherwise a PostgreSQL. */
+async function openRowServer(
+  { mode }: BenchOptions,
+  { server }: Logs,
+  cleanup: Cleanup,
+): Promise<Provided> {
+  const fits = server !== null && (mode === 'at' || server.store === 'postgres');
+  return fits ? server : await openServer('postgres', cleanup);
 }
 
 async function newBank(server: Provided): Promise<string> {

@@ -23,6 +23,15 @@ const atPostgres: Row = {
   run: async (bench) => findingOf(await bench.measure('--mode at')),
 };
 
+/** The same, the log included, on the other kind of server. */
+const atMysql: Row = {
+  name: 'at-mysql',
+  title: 'AT, a row in each of 2 databases, MariaDB or MySQL',
+  limits: [atLeast('ratioToPlain', 0.25)],
+  shown: figures,
+  run: async (bench) => findingOf(await bench.measure('--mode at --log mysql')),
+};
+
 /** All of them want the same two rows. */
 const atHotRow: Row = {
   name: 'at-hot-row',
@@ -41,5 +50,14 @@ const atAlone: Row = {
   run: async (bench) => findingOf(await bench.measure('--mode at --branches 1')),
 };
 
+/** What never needs the coordinator, on the other kind of server. */
+const atMysqlAlone: Row = {
+  name: 'at-mysql-alone',
+  title: 'AT, a row in one database, MariaDB or MySQL: a local transaction in the end',
+  limits: [],
+  shown: figures,
+  run: async (bench) => findingOf(await bench.measure('--mode at --log mysql --branches 1')),
+};
+
 /** In the order in which they are shown. */
-export const atRows: readonly Row[] = [atPostgres, atHotRow, atAlone];
+export const atRows: readonly Row[] = [atPostgres, atMysql, atHotRow, atAlone, atMysqlAlone];
