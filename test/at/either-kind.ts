@@ -14,7 +14,8 @@ import { rowsOf, startDatabase, undoRows, untilWaiting } from './world.ts';
 
 /** What runs statements: a pool, or a connection of it. */
 export interface Sender {
-  query(text: string): Promise<unknown>;
+  /** Values as the drivers want them: a list that may be written to. */
+  query(text: string, values?: (string | number)[]): Promise<unknown>;
 }
 
 /** A connection that is to be given back. */
@@ -60,20 +61,23 @@ export interface EitherKind {
 
 /** Declares the suite on PostgreSQL and on MariaDB, each with a server of its own. */
 export async function describeOnEither(suite: (kind: EitherKind) => void): Promise<void> {
-  await describeOn('postgres', (server) =>
-    suite({
-      store: 'postgres',
-      of: (texts) => texts.postgres,
-      start: (schema) => startOnPostgres(server, schema),
-    }),
-  );
-  await describeOn('mysql', (server) =>
-    suite({
-      store: 'mysql',
-      of: (texts) => texts.mysql,
-      start: (schema) => startOnMysql(server, schema),
-    }),
-  );
+  await describeOnKind('postgres', suite);
+  await describeOnKind('mysql', suite);
+}
+
+/** Declares the suite on one kind. */
+export async function describeOnKind(
+  store: EitherKind['store'],
+  suite: (kind: EitherKind) => void,
+): Promise<void> {
+  await describeOn(store, (server) => suite(kindOn(server)));
+}
+
+/** For suites that have servers of both kinds at once. */
+export function kindOn(server: Provided): EitherKind {
+  const store = server.store === 'mysql' ? 'mysql' : 'postgres';
+  const start = store === 'postgres' ? startOnPostgres : startOnMysql;
+  return { store, of: (texts) => texts[store], start: (schema) => start(server, schema) };
 }
 
 async function startOnPostgres(
@@ -85,7 +89,7 @@ async function startOnPostgres(
   const pool = await startDatabase(given, schema.join(';\n'));
   return {
     url,
-    query: (text) => pool.query(text),
+    query: (text, values) => pool.query(text, values),
     async session() {
       const client = new pg.Client({ connectionString: url });
       await client.connect();
@@ -111,14 +115,14 @@ async function startOnMysql(server: Provided, schema: readonly string[]): Promis
   const { url, pool } = await startMysql(server, schema);
   return {
     url,
-    query: (text) => pool.query(text),
+    query: (text, values) => pool.query(text, values),
     async session() {
       const connection = await mysql.createConnection(url);
       onTestFinished(() => connection.destroy());
       return connection;
     },
     async rowsOf(table) {
-      const sql = `select * from ${table} order by 1`;
+      const sql = `select * from ${table} t order by 1`;
       const [rows] = await pool.query<mysql.RowDataPacket[][]>({ sql, rowsAsArray: true });
       return rows.map((row) => `(${row.map(cellText).join(',')})`);
     },
@@ -129,7 +133,10 @@ async function startOnMysql(server: Provided, schema: readonly string[]): Promis
     untilWaiting: () => untilMysqlWaits(pool),
     at(settle, options, line) {
       const front = settle.at(line === undefined ? pool : mysqlPool(line), options);
-      return { query: (text) => front.query(text), connect: () => front.getConnection() };
+      return {
+        query: (text, values) => front.query(text, values),
+        connect: () => front.getConnection(),
+      };
     },
   };
 }

@@ -2,6 +2,7 @@
  * A service with one resource, as a process to be killed: joins the gid that it is told, runs a
  * statement there, and says when that has been committed locally. Argument: its settings, as JSON.
  */
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { connect } from '../../client-sdk/index.ts';
 
@@ -9,6 +10,7 @@ import { connect } from '../../client-sdk/index.ts';
 export interface ChildSettings {
   readonly coordinator: string;
   readonly service: string;
+  /** Of PostgreSQL, or of MariaDB. */
   readonly database: string;
 }
 
@@ -20,8 +22,10 @@ export interface ChildOrder {
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as ChildSettings;
 const settle = await connect({ url: settings.coordinator, service: settings.service });
-const pool = new pg.Pool({ connectionString: settings.database });
-const wallets: pg.Pool = settle.at(pool, { resource: 'wallets' });
+const { database } = settings;
+const wallets: { query(text: string): Promise<unknown> } = database.startsWith('mysql')
+  ? settle.at(mysql.createPool(database), { resource: 'wallets' })
+  : settle.at(new pg.Pool({ connectionString: database }), { resource: 'wallets' });
 await settle.ready();
 process.on('message', ({ gid, text }: ChildOrder) => {
   void settle.join(gid, () => wallets.query(text)).then(() => process.send?.('committed'));
