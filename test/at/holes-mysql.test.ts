@@ -1,5 +1,5 @@
 /** Where automatic undo of others goes wrong, one test each: what it must not do, on MySQL and MariaDB. */
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { describeOnKind } from './either-kind.ts';
 import { holesOfEither } from './holes-either.ts';
 import { conflicts, refuses, rolledBack, startWorld, undone, type World } from './holes-world.ts';
@@ -200,6 +200,23 @@ await describeOnKind('mysql', (kind) => {
       'delete from doc',
     ]);
     expect(await world.wallets.rowsOf('doc')).toEqual(before);
+  });
+
+  it('a table of another database is refused, whose locks would be elsewhere', async () => {
+    const world = await startWorld(kind);
+    const other = `hole_${crypto.randomUUID().slice(0, 8)}`;
+    await run(world, [
+      `create database ${other}`,
+      `create table ${other}.account (id int primary key, cents int)`,
+      `insert into ${other}.account values (1, 1)`,
+    ]);
+    onTestFinished(() => run(world, [`drop database ${other}`]));
+    await refuses(world, [
+      `update ${other}.account set cents = 2`,
+      `insert into ${other}.account values (2, 2)`,
+      `select * from ${other}.account for update`,
+    ]);
+    expect(await world.wallets.rowsOf(`${other}.account`)).toEqual(['(1,1)']);
   });
 
   it('an undo row too long for a packet leaves nothing committed', async () => {

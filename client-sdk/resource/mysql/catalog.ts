@@ -7,6 +7,7 @@ import type { Catalog, FunctionName, Session, TableFacts, TableName } from '../f
 import { unsupported } from '../refusal.ts';
 import { Remembered } from '../remembered.ts';
 import { writersAmong } from './functions.ts';
+import { quoted } from './names.ts';
 import { factsFrom } from './table-facts.ts';
 import { type FullName, readTable } from './table-query.ts';
 
@@ -26,15 +27,16 @@ export function createMysqlCatalog(nowMs: () => number): Catalog {
   };
   return {
     async factsOf(session, table) {
-      const full = fullName(table, await around(session));
+      const surrounding = await around(session);
+      const full = fullName(table, surrounding);
       const key = JSON.stringify([full.schema, full.name]);
       const known = tables.get(key);
-      if (known !== undefined) return known;
+      if (known !== undefined) return inReach(known, full, surrounding);
       const row = await readTable(session, full);
       if (row === null) throw noSuchTable(table);
       const facts = factsFrom(row);
       tables.set(key, facts);
-      return facts;
+      return inReach(facts, full, surrounding);
     },
     async writers(session, functions) {
       const { database } = await around(session);
@@ -75,8 +77,26 @@ function fullName(table: TableName, { database, isCaseSensitive }: Surroundings)
   if (schema === null) {
     throw unsupported(`${table.name} without a database`, 'name its database in the statement');
   }
-  const folded = (name: string): string => (isCaseSensitive ? name : name.toLowerCase());
-  return { schema: folded(schema), name: folded(table.name) };
+  return { schema: folded(schema, isCaseSensitive), name: folded(table.name, isCaseSensitive) };
+}
+
+function folded(name: string, isCaseSensitive: boolean): string {
+  return isCaseSensitive ? name : name.toLowerCase();
+}
+
+/**
+ * The session's undo rows are in its own database. Who changes the table by a session of the table's
+ * database has them there: the two would not meet, and each would take the row for its own.
+ */
+function inReach(
+  facts: TableFacts,
+  { schema }: FullName,
+  { database, isCaseSensitive }: Surroundings,
+): TableFacts {
+  const isOwn = database !== null && folded(database, isCaseSensitive) === schema;
+  if (isOwn || facts.refusal !== null) return facts;
+  const refusal = `it is not in the database that the connection uses, make ${quoted(schema)} a resource`;
+  return { ...facts, refusal };
 }
 
 function noSuchTable({ schema, name }: TableName) {
