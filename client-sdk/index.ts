@@ -20,6 +20,19 @@ export type {
 } from './participant/method.ts';
 export type * from './protocol/index.ts';
 export type { AtDatabase } from './resource/at.ts';
+export {
+  type CompiledStatement,
+  type ControlExplanation,
+  type Explainable,
+  type ExplainedColumn,
+  type ExplainedTable,
+  type Explanation,
+  explanationText,
+  type ReadExplanation,
+  type RefusedExplanation,
+  type SessionExplanation,
+  type WriteExplanation,
+} from './resource/explain.ts';
 export type { AtOptions } from './resource/resource.ts';
 export {
   type ShardRouter,

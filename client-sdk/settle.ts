@@ -12,6 +12,7 @@ import type {
   TransactionView,
 } from './protocol/index.ts';
 import type { AtDatabase } from './resource/at.ts';
+import type { Explainable } from './resource/explain.ts';
 import type { AtOptions } from './resource/resource.ts';
 import type { RunOptions, RunOutcome } from './run.ts';
 import type {
@@ -62,9 +63,10 @@ export interface Settle extends AsyncDisposable {
 
   /**
    * Makes a database a resource whose plain SQL takes part in global transactions and is undone by
-   * itself when they roll back; see docs/guides/at.md and `defineResource` for its errors.
+   * itself when they roll back; see docs/guides/at.md and `defineResource` for its errors. What it
+   * gives back is of the same type, and says by `explain` what it would do with a statement.
    */
-  at<Db extends AtDatabase>(db: Db, options: AtOptions): Db;
+  at<Db extends AtDatabase>(db: Db, options: AtOptions): Db & Explainable;
 
   /** Runs the callback in a global transaction; see `runTransaction` for its errors. */
   transaction<T>(

@@ -2,6 +2,7 @@
  * From the rows of a rewritten statement to steps, and which statements are refused for what their
  * tables are. Pure. Guards: what the images say is checked, whatever the text seemed to say.
  */
+import type { SettleError } from '../errors.ts';
 import type { Hazard, TableFacts } from './facts.ts';
 import type { Image, Step } from './image.ts';
 import { unsupported } from './refusal.ts';
@@ -47,12 +48,17 @@ function stepOf({ write, image, there }: StepSource, facts: TableFacts, row: Row
   const before = write.change === 'upsert' ? upserted(row, there.get(key)) : given;
   const expectsBefore = write.change === 'update' || write.change === 'delete';
   if ((expectsBefore && before === null) || (before !== null && rowKey(facts, before) !== key)) {
-    throw unsupported(
-      `an update that changes the primary key of ${facts.id}`,
-      'delete the row and insert another one',
-    );
+    throw keyChange(facts);
   }
   return { table: facts.id, key, before, after };
+}
+
+/** The refusal of an update that moves a row to another key. */
+export function keyChange({ id }: TableFacts): SettleError {
+  return unsupported(
+    `an update that changes the primary key of ${id}`,
+    'delete the row and insert another one',
+  );
 }
 
 /** A row that was there must have been seen before: others insert between two statements. */

@@ -22,9 +22,11 @@ export interface MysqlWriter {
   write<Native, Result>(job: WriteJob<Native, Result>): Promise<Written<Result>>;
 }
 
-/** With a memory of its own. */
-export function createMysqlWriter(analyzer: MysqlAnalyzer): MysqlWriter {
-  const insertFactsOf = createInsertFacts();
+/** With a memory of its own, unless it is given one. */
+export function createMysqlWriter(
+  analyzer: MysqlAnalyzer,
+  insertFactsOf: InsertFactsOf = createInsertFacts(),
+): MysqlWriter {
   return {
     async write(job) {
       const { text, parameters } = job.statement;
