@@ -3,7 +3,7 @@
  * anything back. Each purchase is one global transaction. It prints what became of each and stays, for
  * phase two is asked of it.
  */
-import { connect, SettleError, shardRouter } from '@settle/client';
+import { connect, explanationText, SettleError, shardRouter } from '@settle/client';
 import { Kysely, MysqlDialect, PostgresDialect } from 'kysely';
 import { createPool } from 'mysql2';
 import { ready, serviceSettings } from '../processes.ts';
@@ -110,6 +110,17 @@ async function rename(owner: string): Promise<string> {
   });
 }
 
+/** Nothing of it runs. */
+async function explain({ from, cents }: Transfer): Promise<string> {
+  const wallet = wallets.of(from);
+  const payment = wallet
+    .updateTable('wallet')
+    .set((row) => ({ cents: row('cents', '-', cents) }))
+    .where('owner', '=', from);
+  const explanation = await wallet.explain(payment.compile());
+  return explanationText(explanation);
+}
+
 function refusal(error: unknown): string {
   if (!(error instanceof SettleError)) throw error;
   return `${error.code}:\n     ${error.detail}`;
@@ -124,4 +135,6 @@ console.log(`t-1  ${from} gives ${to} ${(cents / 100).toFixed(2)}, both on one s
 console.log(`     ${await give(transfer)}`);
 console.log(`t-2  ${from} wants another name`);
 console.log(`     ${await rename(from).catch(refusal)}`);
+console.log('t-3  what would Settle do with a payment?');
+console.log(`     ${(await explain(transfer)).replaceAll('\n', '\n     ')}`);
 ready();
