@@ -42,6 +42,8 @@ export interface Failure {
   readonly code: string;
   /** `misfit`: a value that its column does not take. */
   readonly kind: 'unique' | 'foreignKey' | 'misfit' | 'other';
+  /** Whether rows meet it in the order in which the plan has them: a copy may not. */
+  readonly isUpToPlan: boolean;
 }
 
 export type Both<One> = readonly [One, One];

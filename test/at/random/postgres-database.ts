@@ -57,7 +57,7 @@ export function postgresFailure(error: unknown): Failure | null {
   const isOfDatabase = error instanceof Error && 'code' in error;
   if (!isOfDatabase || error instanceof SettleError) return null;
   const code = String(error.code);
-  return { code, kind: kindOf(code) };
+  return { code, kind: kindOf(code), isUpToPlan: code === '23505' };
 }
 
 function kindOf(code: string): Failure['kind'] {

@@ -1,6 +1,7 @@
 /**
- * Random statements on a pair of random tables of PostgreSQL: every shape that resources support, and some that
- * they refuse. Texts are as users write them: constants and parameters mixed, aliases, `returning`.
+ * Random statements on a pair of random tables of PostgreSQL: every shape that resources support, and
+ * some that they refuse. Texts are as users write them: constants and parameters mixed, aliases,
+ * `returning`.
  */
 import fc from 'fast-check';
 import { joined, listed, type Piece, type RandomStatement } from './pieces.ts';
