@@ -4,6 +4,7 @@ import { SettleError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { Host } from './participant/host.ts';
 import type { Cause, Gid } from './protocol/index.ts';
+import type { ScopeWatch } from './resource/waits.ts';
 
 /** One connected client. */
 export interface Client {
@@ -13,6 +14,8 @@ export interface Client {
   /** How long a request may take, over all its repetitions. */
   readonly requestTimeoutMs: number;
   readonly logger: Logger;
+  /** Looks at what local transactions wait for. */
+  readonly waits: ScopeWatch;
 }
 
 /** ROLLED_BACK, with the recorded cause; `null` when it could not be read. */

@@ -15,6 +15,7 @@ import { createHost } from './participant/host.ts';
 import type { TccDefinition } from './participant/method.ts';
 import { isName, limits } from './protocol/index.ts';
 import { defineResource } from './resource/at.ts';
+import { WaitWatch } from './resource/waits-watch.ts';
 import { runSaga } from './run.ts';
 import { type AnySagaOptions, defineSaga, defineStep } from './saga.ts';
 import type { Settle } from './settle.ts';
@@ -85,7 +86,8 @@ export async function connectTuned(
     await channel.close();
     throw error;
   }
-  const client: Client = { channel, host, service, requestTimeoutMs, logger };
+  const waits = new WaitWatch({ channel, logger });
+  const client: Client = { channel, host, service, requestTimeoutMs, logger, waits };
   return settleOf(client, { instance, channel, welcomeMsMax: tuning.welcomeMsMax });
 }
 

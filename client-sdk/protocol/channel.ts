@@ -11,6 +11,8 @@ import type {
   ListRequest,
   Problem,
   RegisterRequest,
+  ReportWaitsAnswer,
+  ReportWaitsRequest,
   SubmitRequest,
   TransactionAnswer,
   TransactionView,
@@ -31,6 +33,7 @@ export interface ChannelRequests {
   readonly submit: { readonly body: SubmitRequest; readonly answer: TransactionAnswer };
   readonly get: { readonly body: GetRequest; readonly answer: TransactionView };
   readonly list: { readonly body: ListRequest; readonly answer: ListAnswer };
+  readonly reportWaits: { readonly body: ReportWaitsRequest; readonly answer: ReportWaitsAnswer };
 }
 /** What an initiator may ask for over the channel. */
 export type ChannelVerb = keyof ChannelRequests;

@@ -25,6 +25,8 @@ export const limits = {
   sqlLengthMax: 1_000_000,
   /** Key of a row, as undo rows are found by it, in UTF-8. */
   rowKeyBytesMax: 512,
+  /** Waits, blockers and connections in one report of who waits for whom: a deadlock has a few. */
+  waitsMax: 64,
   /** A deadline further away than this is a mistake: 30 days. */
   timeoutMsMax: 30 * 24 * 3600 * 1000,
   timeoutMsMin: 10,

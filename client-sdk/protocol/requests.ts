@@ -96,6 +96,47 @@ export interface GetRequest {
   readonly waitMs?: number;
 }
 
+/**
+ * `POST /v1/transactions/{gid}/waits`: what one scope (a process that works for this gid) waits for
+ * now, and which connections it has. Said again while it waits; each time it takes the place of what
+ * this scope said before. Kept in memory, for two seconds. The gid need not be begun.
+ */
+export interface ReportWaitsRequest {
+  readonly gid: Gid;
+  /** Chosen by the caller, 1..64 of the gid grammar: the same for the same scope. */
+  readonly scope: string;
+  /** Counts up with each look of the scope: a report that comes twice says nothing new. */
+  readonly look: number;
+  readonly waits: readonly DatabaseWait[];
+  readonly holders: readonly HolderWait[];
+  /** Of its open local transactions, whether they wait or not. */
+  readonly connections: readonly DatabaseConnection[];
+}
+
+/** A connection of a database. */
+export interface DatabaseConnection {
+  /** The same from whichever service it is reached, another for every other one; gid grammar. */
+  readonly database: string;
+  /** As the database numbers its connections. */
+  readonly id: number;
+}
+
+/** A statement that waits for a lock in a database. */
+export interface DatabaseWait {
+  /** Of the wait, unique in its scope: the next statement that waits has another one. */
+  readonly id: number;
+  readonly database: string;
+  /** The connections that it waits for, as the database says. */
+  readonly blockers: readonly number[];
+}
+
+/** A wait for the decision of another gid, whose undo row is in the way. */
+export interface HolderWait {
+  /** As for {@link DatabaseWait}. */
+  readonly id: number;
+  readonly gid: Gid;
+}
+
 /** The state that every answer shows. It was durable before the answer left. */
 export interface TransactionAnswer {
   readonly gid: Gid;
@@ -112,6 +153,20 @@ export interface TransactionAnswer {
 /** Answer to a try that went through the coordinator. */
 export interface TryAnswer {
   readonly result: Json;
+}
+
+/** Answer to {@link ReportWaitsRequest}. */
+export interface ReportWaitsAnswer {
+  /** The wait that is to be ended, because it is part of a deadlock; null: go on waiting. */
+  readonly giveWay: GivenWay | null;
+}
+
+/** Who gives way to whom. */
+export interface GivenWay {
+  /** The id of the wait. */
+  readonly wait: number;
+  /** The gid that it waits for, and that waits for it, perhaps through others. */
+  readonly to: Gid;
 }
 
 /** One branch (or step) as `get` shows it. */

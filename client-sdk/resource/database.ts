@@ -14,6 +14,8 @@ export interface ResourceDatabase<Native> {
 export interface HeldConnection<Native> extends Session {
   /** As the driver gives it: the user's statements run on it. */
   readonly native: Native;
+  /** The same object for the same connection of the database, whoever holds it. */
+  readonly physical: object;
   /**
    * Begins with this text; `begin` may be sent no sooner than with the next statement, and then that
    * one throws what is wrong with it.

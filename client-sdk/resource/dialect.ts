@@ -2,7 +2,7 @@
  * What differs between the databases of resources, in one place each (`postgres/`, …). The rules of
  * local transactions are in `local-transaction.ts`, those of phase two in `phase-two.ts`.
  */
-import type { BranchId, Gid } from '../protocol/index.ts';
+import type { BranchId, DatabaseConnection, Gid } from '../protocol/index.ts';
 import type { UserStatement } from './database.ts';
 import type { Catalog, Session, TableFacts } from './facts.ts';
 import type { Step } from './image.ts';
@@ -25,6 +25,7 @@ export interface Dialect {
   readonly undo: UndoStore;
   readonly statements: DialectStatements;
   readonly barrier: BranchBarrier;
+  readonly waits: DialectWaits;
   /** Whether the database ended a wait for a lock, by its time or to break a deadlock. */
   isLockTimeout(error: unknown): boolean;
 }
@@ -56,6 +57,25 @@ export interface DialectStatements {
   savepoint(name: string): string;
   rollbackTo(name: string): string;
   release(name: string): string;
+}
+
+/** A statement that waits: on which connection, and its text. */
+export interface AskedWait {
+  readonly id: number;
+  readonly text: string;
+}
+
+/** Who waits for whom in the database. Each throws what the driver throws, for want of a privilege, too. */
+export interface DialectWaits {
+  /** The connection that is asked; its database has a name that is the same from everywhere. */
+  self(session: Session): Promise<DatabaseConnection>;
+  /** Whom those statements wait for, by connections. One that runs something else is left out. */
+  blockers(
+    session: Session,
+    waits: readonly AskedWait[],
+  ): Promise<ReadonlyMap<number, readonly number[]>>;
+  /** Ends this statement. The next one of the same connection may be hit in its place. */
+  cancel(session: Session, wait: AskedWait): Promise<void>;
 }
 
 /** What became of phase one of a branch, in its own database. */

@@ -25,6 +25,7 @@ import { refuseHazards } from './steps.ts';
 import type { Owner, Turns } from './turns.ts';
 import type { Holder } from './undo-store.ts';
 import { control } from './user-transaction.ts';
+import type { LocalWaits } from './waits.ts';
 
 /** What a local transaction is made of. */
 export interface LocalTransactionPorts<Native> {
@@ -32,6 +33,7 @@ export interface LocalTransactionPorts<Native> {
   readonly dialect: Dialect;
   readonly connection: HeldConnection<Native>;
   readonly turns: Turns;
+  readonly waits: LocalWaits;
   /**
    * Resolves when the other gid is decided to commit. Rejects with LOCK_CONFLICT when it rolls back
    * or is not decided in time.
@@ -159,9 +161,11 @@ export class LocalTransaction<Native> {
 
   /** Writes the undo rows, and with them takes the global locks. Throws as {@link run} does. */
   async insertUndo(branch: BranchKey): Promise<void> {
-    const { dialect, connection } = this.#ports;
+    const { dialect } = this.#ports;
     this.#journal.refuseFailed();
-    await this.#untilNoHolder(() => dialect.undo.insert(connection, branch, this.#journal.steps));
+    await this.#untilNoHolder(() =>
+      dialect.undo.insert(this.#waiting, branch, this.#journal.steps),
+    );
   }
 
   /**
@@ -275,13 +279,13 @@ export class LocalTransaction<Native> {
   }
 
   async #untilNoHolder(look: () => Promise<readonly Holder[]>): Promise<void> {
-    const { dialect, connection, untilCommitted } = this.#ports;
+    const { dialect, untilCommitted } = this.#ports;
     for (let round = 0; round < conflictsMax; round += 1) {
       const holders = await this.#unlessGivenUp(look);
       if (holders.length === 0) return;
       const gids = new Map(holders.map((holder) => [holder.gid, holder]));
       await Promise.all([...gids.values()].map(untilCommitted));
-      await this.#unlessGivenUp(() => dialect.undo.clear(connection, [...gids.keys()]));
+      await this.#unlessGivenUp(() => dialect.undo.clear(this.#waiting, [...gids.keys()]));
     }
     throw new SettleError('LOCK_CONFLICT', 'others were faster, again and again');
   }
@@ -332,7 +336,7 @@ export class LocalTransaction<Native> {
       session: {
         query: (text: string, parameters?: readonly unknown[]) => {
           hasRun = true;
-          return this.#asLockConflict(connection.query(text, parameters));
+          return this.#asLockConflict(this.#waiting.query(text, parameters));
         },
       },
       perform: (text: string, parameters: readonly unknown[]) => {
@@ -351,12 +355,23 @@ export class LocalTransaction<Native> {
     }
   }
 
+  /** For statements that may wait for others, and are ended when that has no end. */
+  get #waiting(): Session {
+    const { connection, waits } = this.#ports;
+    return {
+      query: (text, parameters, name) =>
+        waits.run(text, () => connection.query(text, parameters, name)),
+    };
+  }
+
   #perform<Result>(
     statement: UserStatement<Native, Result>,
     text: string,
     parameters = statement.parameters,
   ): Promise<Result> {
-    return this.#failing(statement.perform(this.native, text, parameters));
+    const { waits } = this.#ports;
+    const sent = waits.run(text, () => statement.perform(this.native, text, parameters));
+    return this.#failing(sent);
   }
 
   /** Remembers the error: in PostgreSQL the whole transaction has failed with its statement. */

@@ -9,14 +9,22 @@ import type { Gid, Participant } from '../protocol/index.ts';
 import { isWordOfDatabase } from './database-error.ts';
 import type { BranchKey, PhaseOne } from './dialect.ts';
 import type { EagerCommits, LocalTransaction } from './local-transaction.ts';
+import { ScopeWaits } from './waits.ts';
 
 /** A resource, as scopes use it. */
 export interface LocalSource {
   readonly participant: Participant;
   /** Opens a local transaction; throws what the driver throws. */
-  begin(gid: Gid, asBranch: EagerCommits['asBranch']): Promise<LocalTransaction<unknown>>;
+  begin(scope: LocalScope): Promise<LocalTransaction<unknown>>;
   /** Looks up, and settles for good, what became of a commit whose answer was lost. */
   settlePhaseOne(branch: BranchKey): Promise<PhaseOne>;
+}
+
+/** What a local transaction has of its scope. */
+export interface LocalScope {
+  readonly gid: Gid;
+  readonly asBranch: EagerCommits['asBranch'];
+  readonly waits: ScopeWaits;
 }
 
 interface Entry {
@@ -28,12 +36,15 @@ interface Entry {
 export class Locals {
   readonly #gid: Gid;
   readonly #branches: BranchCaller;
+  readonly #waits: ScopeWaits;
   readonly #opened = new Map<LocalSource, Promise<LocalTransaction<unknown>>>();
   #isOver = false;
 
   constructor(gid: Gid, branches: BranchCaller) {
     this.#gid = gid;
     this.#branches = branches;
+    // Before its begin nobody else knows of the gid.
+    this.#waits = new ScopeWaits(gid, () => branches.knowledge !== 'none');
   }
 
   /** The one of this resource; opened when it is first asked for. */
@@ -41,7 +52,11 @@ export class Locals {
     const known = this.#opened.get(source);
     if (known !== undefined) return known;
     if (this.#isOver) return Promise.reject(overError(this.#gid));
-    const opening = source.begin(this.#gid, (work) => this.#asBranch(source, work));
+    const opening = source.begin({
+      gid: this.#gid,
+      asBranch: (work) => this.#asBranch(source, work),
+      waits: this.#waits,
+    });
     this.#opened.set(source, opening);
     // Who asked for it hears of it; who ends the scope must not fail again because of it.
     opening.catch(() => this.#opened.delete(source));

@@ -5,13 +5,16 @@
 import type { Client } from '../client.ts';
 import { SettleError } from '../errors.ts';
 import { type Gid, isName, type Participant, type Phase } from '../protocol/index.ts';
+import { acquireWithin } from './acquire.ts';
 import type { HeldConnection, ResourceDatabase } from './database.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
-import { type EagerCommits, LocalTransaction } from './local-transaction.ts';
-import type { LocalSource } from './locals.ts';
+import { LocalTransaction } from './local-transaction.ts';
+import type { LocalScope, LocalSource } from './locals.ts';
 import { inTransaction, type ResourcePorts, resourceMethod } from './phase-two.ts';
 import { Turns } from './turns.ts';
 import type { Holder } from './undo-store.ts';
+import type { LocalWaits } from './waits.ts';
+import { WaitDatabase } from './waits-database.ts';
 
 /** How a database takes part. */
 export interface AtOptions {
@@ -47,6 +50,7 @@ export class Resource<Native> implements LocalSource {
   readonly #client: Client;
   readonly #ports: ResourcePorts<Native>;
   readonly #localCommits: LocalCommits;
+  readonly #waits: WaitDatabase<Native>;
 
   constructor(client: Client, options: AtOptions, parts: ResourceParts<Native>) {
     const { resource, lockTimeoutMs = lockTimeoutMsDefault, localCommits = 'end' } = options;
@@ -63,25 +67,33 @@ export class Resource<Native> implements LocalSource {
     this.#client = client;
     this.#localCommits = localCommits;
     this.#ports = { ...parts, lockTimeoutMs };
+    const { logger } = client;
+    this.#waits = new WaitDatabase({ ...parts, waits: parts.dialect.waits, logger });
     this.participant = { service: client.service, method };
     client.host.offer(resourceMethod(method, this.#ports));
   }
 
-  async begin(gid: Gid, asBranch: EagerCommits['asBranch']): Promise<LocalTransaction<Native>> {
+  async begin({ gid, asBranch, waits }: LocalScope): Promise<LocalTransaction<Native>> {
     const { database, dialect, lockTimeoutMs } = this.#ports;
-    const connection = await acquireWithin(database, lockTimeoutMs);
-    const begin = () => connection.begin(dialect.statements.begin(spreadMs(lockTimeoutMs)));
+    const held = await acquireWithin(database, lockTimeoutMs);
+    const name = await this.#waits.nameOf(held);
+    const begin = () => held.begin(dialect.statements.begin(spreadMs(lockTimeoutMs)));
     try {
       await begin();
     } catch (error) {
-      connection.release(error instanceof Error ? error : new Error('it did not begin'));
+      held.release(error instanceof Error ? error : new Error('it did not begin'));
       throw error;
     }
+    const ports = { source: this.#waits, session: held, connection: name };
+    const local = waits.open(this.#client.waits, ports);
+    const connection = releasing(held, local);
     const turns = new Turns(lockTimeoutMs);
-    const untilCommitted = (holder: Holder): Promise<void> => this.#untilCommitted(gid, holder);
+    const untilCommitted = (holder: Holder): Promise<void> =>
+      local.decision(holder.gid, (signal) => this.#untilCommitted(gid, holder, signal));
     const settlePhaseOne = (branch: BranchKey) => this.settlePhaseOne(branch);
     const eager = this.#localCommits === 'eager' ? { begin, asBranch, settlePhaseOne } : null;
-    return new LocalTransaction({ gid, dialect, connection, turns, untilCommitted, eager });
+    const all = { gid, dialect, connection, turns, untilCommitted, eager };
+    return new LocalTransaction({ ...all, waits: local });
   }
 
   settlePhaseOne(branch: BranchKey): Promise<PhaseOne> {
@@ -90,13 +102,13 @@ export class Resource<Native> implements LocalSource {
   }
 
   /**
-   * The younger of two waits for half as long (gids are ordered by time): so of two that wait for
-   * each other in two databases one gives way, and the other goes on.
+   * The younger of two waits for half as long (gids are ordered by time): of two that wait for each
+   * other one ends sooner, also when nobody could tell them (`waits.ts`).
    */
-  async #untilCommitted(gid: Gid, holder: Holder): Promise<void> {
+  async #untilCommitted(gid: Gid, holder: Holder, signal: AbortSignal): Promise<void> {
     const { lockTimeoutMs } = this.#ports;
     const waitMs = gid > holder.gid ? Math.ceil(lockTimeoutMs / 2) : lockTimeoutMs;
-    const phase = await this.#phaseOf(holder.gid, waitMs);
+    const phase = await this.#phaseOf(holder.gid, { waitMs, signal });
     if (phase === 'committing' || phase === 'committed') return;
     const how =
       phase === 'active' || phase === null
@@ -107,12 +119,12 @@ export class Resource<Native> implements LocalSource {
   }
 
   /** Null: the coordinator does not know it, which only a log that was lost or swapped explains. */
-  async #phaseOf(gid: Gid, waitMs: number): Promise<Phase | null> {
+  async #phaseOf(gid: Gid, { waitMs, signal }: Patience): Promise<Phase | null> {
     const { channel, requestTimeoutMs } = this.#client;
     try {
       const wish = { gid, wait: 'decided', waitMs } as const;
       const timeoutMs = requestTimeoutMs + waitMs;
-      return (await channel.request('get', wish, { timeoutMs })).phase;
+      return (await channel.request('get', wish, { timeoutMs, signal })).phase;
     } catch (error) {
       if (error instanceof SettleError && error.code === 'NOT_FOUND') return null;
       throw error;
@@ -128,30 +140,18 @@ export function spreadMs(msMax: number): number {
   return Math.ceil(msMax * (1 - Math.random() / 2));
 }
 
-/**
- * Pools wait for ever by default: two transactions that hold what the other one's pool has run out
- * of would, too.
- */
-async function acquireWithin<Native>(
-  database: ResourceDatabase<Native>,
-  waitMs: number,
-): Promise<HeldConnection<Native>> {
-  const acquiring = database.acquire();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = (): void => {
-    const detail = `the pool had no connection free for ${waitMs} ms: give it as many as transactions run at once`;
-    reject(new SettleError('LOCK_CONFLICT', detail));
-    acquiring.then((connection) => connection.release(), nothing);
-  };
-  const timer = setTimeout(late, waitMs);
-  try {
-    return await Promise.race([acquiring, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+interface Patience {
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
 }
 
-function nothing(): void {}
+/** Given back when its waits are over, too. */
+function releasing<Native>(
+  held: HeldConnection<Native>,
+  waits: LocalWaits,
+): HeldConnection<Native> {
+  return { ...held, release: (error) => waits.close(() => held.release(error)) };
+}
 
 /** What a resource is made of. */
 export interface ResourceParts<Native> {

@@ -107,6 +107,8 @@ export const answerSchemas = {
     transactions: { type: 'array', items: ref('TransactionSummary') },
     nextCursor: textOrNull,
   }),
+  ReportWaitsAnswer: answer({ giveWay: orNull('GivenWay') }),
+  GivenWay: answer({ wait: { type: 'integer' }, to: text }),
   Problem: answer(
     {
       type: text,

@@ -20,6 +20,7 @@ import {
   isGid,
   type ListRequest,
   type RegisterRequest,
+  type ReportWaitsRequest,
   type ServerMessage,
   type SubmitRequest,
   type TryRequest,
@@ -243,6 +244,8 @@ export class ChannelConnection {
         return coordinator.get(body as GetRequest, answered);
       case 'list':
         return coordinator.list(body as ListRequest, answered);
+      case 'reportWaits':
+        return coordinator.reportWaits(body as ReportWaitsRequest, answered);
       default:
         verb satisfies never;
     }

@@ -97,6 +97,7 @@ const verbs: ReadonlySet<unknown> = new Set<ChannelVerb>([
   'submit',
   'get',
   'list',
+  'reportWaits',
 ]);
 
 /** True for a verb of the channel. */

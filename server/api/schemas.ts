@@ -29,6 +29,7 @@ export const schemaNames = {
   submit: 'Submit',
   get: 'Get',
   list: 'List',
+  reportWaits: 'ReportWaits',
 } as const satisfies Record<ChannelVerb, keyof typeof schemas>;
 
 /**
@@ -61,6 +62,7 @@ export function createValidators(): Validators {
     submit: compile('submit'),
     get: compile('get'),
     list: compile('list'),
+    reportWaits: compile('reportWaits'),
   };
 }
 

@@ -33,6 +33,14 @@ const timeoutMs: Schema = {
   maximum: limits.timeoutMsMax,
 };
 const waitMs: Schema = { type: 'integer', minimum: 0, maximum: waitMsMax };
+const token = (description: string): Schema => ({
+  type: 'string',
+  pattern: limits.gidPattern,
+  description,
+});
+const few = (items: Schema): Schema => ({ type: 'array', items, maxItems: limits.waitsMax });
+const number: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+const database = token('The same from wherever it is reached, another for every other one.');
 const anyJson = (description: string): Schema => ({ description });
 
 /** Bodies of the channel verbs, and their parts, by name; also `components.schemas` of OpenAPI. */
@@ -128,5 +136,23 @@ export const schemas = {
       cursor: { type: 'string', maxLength: cursorLengthMax },
     },
     [],
+  ),
+  Connection: record({ database, id: number }, ['database', 'id']),
+  DatabaseWait: record({ id: number, database, blockers: few(number) }, [
+    'id',
+    'database',
+    'blockers',
+  ]),
+  HolderWait: record({ id: number, gid }, ['id', 'gid']),
+  ReportWaits: record(
+    {
+      gid,
+      scope: token('Chosen by the caller: the same for the same process at work for this gid.'),
+      look: number,
+      waits: few(ref('DatabaseWait')),
+      holders: few(ref('HolderWait')),
+      connections: few(ref('Connection')),
+    },
+    ['gid', 'scope', 'look', 'waits', 'holders', 'connections'],
   ),
 } as const satisfies Record<string, Schema>;

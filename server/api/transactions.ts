@@ -1,6 +1,15 @@
 /** Resource `/v1/transactions`: global transactions whose initiator decides, and lists of every mode. */
 import { asked, type Route, route } from './route.ts';
 
+const waitsRoute = route({
+  method: 'POST',
+  path: '/v1/transactions/{gid}/waits',
+  summary: 'Report what a process waits for; tells it to give way when that is a deadlock.',
+  verb: 'reportWaits',
+  answer: 'ReportWaitsAnswer',
+  ask: (coordinator, request) => asked((done) => coordinator.reportWaits(request, done)),
+});
+
 /** The routes of this resource. */
 export function transactionRoutes(): readonly Route[] {
   const one = '/v1/transactions/{gid}';
@@ -49,6 +58,7 @@ export function transactionRoutes(): readonly Route[] {
       answer: 'TransactionAnswer',
       ask: (coordinator, request) => asked((done) => coordinator.decide(request, done)),
     }),
+    waitsRoute,
     route({
       method: 'GET',
       path: one,

@@ -11,6 +11,8 @@ import type {
   ListAnswer,
   ListRequest,
   RegisterRequest,
+  ReportWaitsAnswer,
+  ReportWaitsRequest,
   SubmitRequest,
   TransactionAnswer,
   TransactionView,
@@ -39,6 +41,8 @@ export interface Coordinator {
   submit(request: SubmitRequest, answered: Answered<TransactionAnswer>): void;
   get(request: GetRequest, answered: Answered<TransactionView>): void;
   list(request: ListRequest, answered: Answered<ListAnswer>): void;
+  /** Kept in memory only; the gid need not be known. */
+  reportWaits(request: ReportWaitsRequest, answered: Answered<ReportWaitsAnswer>): void;
   stats(): EngineStats;
 }
 

@@ -12,6 +12,7 @@ import type { Random } from '../runtime/random.ts';
 import { createAdmission } from './admission.ts';
 import { createCalls, type Happening } from './calls.ts';
 import type { Coordinator, EngineStats } from './coordinator.ts';
+import { createDeadlocks } from './deadlocks.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import { createListing } from './listing.ts';
@@ -85,6 +86,7 @@ export function createEngine(ports: EnginePorts): Engine {
   const state = () => life.state;
   const admission = createAdmission({ clock, state, mailboxes, commit, transports, options });
   const listing = createListing({ log, loadedTx: (gid) => mailboxes.get(gid)?.tx ?? null });
+  const deadlocks = createDeadlocks({ clock, admission, mailboxes });
   const desk = { admission, registry, post, calls, timers, tally, options, stamp };
 
   function fenced(): void {
@@ -135,6 +137,7 @@ export function createEngine(ports: EnginePorts): Engine {
       resumed,
       changed(mailbox: Mailbox, before: Transaction | null) {
         if (mailbox.tx !== null) tally.changed(before, mailbox.tx);
+        if (mailbox.tx?.phase !== 'active') deadlocks.decided(mailbox.gid);
         resumed(mailbox);
       },
       reload(mailbox: Mailbox) {
@@ -207,6 +210,7 @@ export function createEngine(ports: EnginePorts): Engine {
   return {
     ...createRequests(desk),
     list: listing.list,
+    reportWaits: deadlocks.reportWaits,
     stats,
     start,
     stop,

@@ -69,6 +69,12 @@ export const engineLimits = {
   decideWaitMs: 2_000,
   submitWaitMs: 30_000,
   waitMsMax: 60_000,
+  /** Scopes whose waits are remembered; what more of them report is not kept: time-outs remain. */
+  waitingScopesMax: 4_096,
+  /** Scopes report about seven times a second; one that has not for so long is forgotten. */
+  waitReportMs: 2_000,
+  /** How often deadlocks are looked for at most: looking takes a millisecond for a thousand waiters. */
+  deadlockLookMs: 50,
   /** How often a stopping engine looks whether its work is done. */
   drainPollMs: 20,
   /** Participants that come back get their waiting calls at this rate, with jitter. */

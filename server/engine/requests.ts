@@ -95,7 +95,9 @@ class Asked implements EventTask, Held {
 }
 
 /** The request half of {@link Coordinator}. */
-export function createRequests(ports: RequestPorts): Omit<Coordinator, 'list' | 'stats'> {
+export function createRequests(
+  ports: RequestPorts,
+): Omit<Coordinator, 'list' | 'reportWaits' | 'stats'> {
   const { admission, registry, calls, timers, options, stamp } = ports;
 
   function enter(

@@ -22,6 +22,7 @@ describe('requests', () => {
     },
     get: { gid: 'g' },
     list: { limit: 10 },
+    reportWaits: { gid: 'g', scope: 's', look: 1, waits: [], holders: [], connections: [] },
   };
 
   test('of every verb reach the coordinator with their body, and its answer comes back', async () => {
@@ -40,13 +41,14 @@ describe('requests', () => {
           submit: take('submit'),
           get: take('get'),
           list: take('list'),
+          reportWaits: take('reportWaits'),
         },
       })
     )
       .client()
       .hello();
     client.send(...Object.entries(bodies).map(([verb, body], id) => request(id, body, verb)));
-    await client.messages.count(8);
+    await client.messages.count(9);
     expect(seen).toEqual(Object.entries(bodies));
     expect(client.messages.all.slice(1)).toEqual(
       Object.keys(bodies).map((verb, id) => ({ kind: 'reply', id, body: { verb } })),

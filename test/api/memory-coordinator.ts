@@ -100,6 +100,8 @@ export function memoryCoordinator(): MemoryCoordinator {
         transactions: [...views.values()],
         nextCursor: null,
       })),
+    reportWaits: (request, answered) =>
+      answer('reportWaits', request, answered, () => ({ giveWay: null })),
     stats: () => ({ ...zeroStats, ...coordinator.current }),
   };
   return coordinator;

@@ -7,6 +7,7 @@ import { pgFront, pgResourceDatabase } from '../../client-sdk/resource/databases
 import { LocalTransaction } from '../../client-sdk/resource/local-transaction.ts';
 import { createPostgresDialect } from '../../client-sdk/resource/postgres/dialect.ts';
 import { Turns } from '../../client-sdk/resource/turns.ts';
+import { ScopeWaits } from '../../client-sdk/resource/waits.ts';
 import { describeOn, type Provided } from '../support/databases.ts';
 import { startDatabase, undoRows } from './world.ts';
 
@@ -68,6 +69,14 @@ async function startWaiting(server: Provided) {
       },
     },
     turns: new Turns(5_000),
+    waits: new ScopeWaits('mine', () => false).open(
+      { enter() {}, leave() {} },
+      {
+        source: { blockers: async () => new Map(), cancel: async () => {} },
+        session: connection,
+        connection: null,
+      },
+    ),
     untilCommitted() {
       waiting.resolve();
       return deciding.promise;

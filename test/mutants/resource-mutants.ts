@@ -16,8 +16,8 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'undo-rows-not-written',
     idea: 'a branch looks at the locks of others, and commits without undo rows of its own',
     file: local,
-    find: 'dialect.undo.insert(connection, branch, this.#journal.steps)',
-    replace: 'dialect.undo.holders(connection, branch.gid, this.#journal.steps)',
+    find: 'dialect.undo.insert(this.#waiting, branch, this.#journal.steps)',
+    replace: 'dialect.undo.holders(this.#waiting, branch.gid, this.#journal.steps)',
     killedBy: ['at-postgres'],
   },
   {

@@ -235,6 +235,8 @@ export class ScriptedCoordinator implements AsyncDisposable {
         return answer(body, 'active');
       case 'list':
         return { transactions: [], nextCursor: null };
+      case 'reportWaits':
+        return { giveWay: null };
       default:
         return verb satisfies never;
     }

@@ -14,6 +14,7 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     submit: unused,
     get: unused,
     list: unused,
+    reportWaits: unused,
     stats: unused,
     ...used,
   };

@@ -69,6 +69,8 @@ export function kyselyResourceDatabase(db: KyselyResource): ResourceDatabase<Kys
 function held(native: KyselyNative, release: () => void): HeldConnection<KyselyNative> {
   return {
     native,
+    // Kysely's own drivers make one of them for each connection.
+    physical: native,
     release,
     async begin(text) {
       await native.executeQuery(rawQuery(text, []));

@@ -18,6 +18,8 @@ export interface Mysql2ResourcePool {
 
 /** What is used of its PoolConnection. */
 export interface Mysql2Native {
+  /** Below its promises; the pool makes new ones each time. */
+  readonly connection?: object;
   query(options: object): Promise<Mysql2Result>;
   execute(options: object): Promise<Mysql2Result>;
   release(): void;
@@ -38,6 +40,7 @@ function held(native: Mysql2Native): HeldConnection<Mysql2Native> {
   let isReleased = false;
   return {
     native,
+    physical: native.connection ?? native,
     async begin(text) {
       await native.query({ sql: text });
     },

@@ -59,6 +59,7 @@ function held(client: PgNative): HeldConnection<PgLine> {
   client.on('error', onError);
   return {
     native,
+    physical: client,
     async begin(text) {
       native.begin = text;
     },

@@ -8,6 +8,7 @@ import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../di
 import { createMysqlCatalog } from './catalog.ts';
 import { textLiteral, wholeLiteral } from './literals.ts';
 import { createMysqlUndoStore } from './undo-store.ts';
+import { mysqlWaits } from './waits.ts';
 
 /** How statements of the user are understood and run. */
 export type MysqlStatements = Pick<Dialect, 'analyze' | 'write'>;
@@ -21,6 +22,7 @@ export function createMysqlDialect(nowMs: () => number, user: MysqlStatements): 
     undo: createMysqlUndoStore(),
     statements,
     barrier,
+    waits: mysqlWaits,
     isLockTimeout: (error) => lockErrors.has(errnoOf(error)),
   };
 }

@@ -60,6 +60,7 @@ function puttingBack<Native>(connection: HeldConnection<Native>): HeldConnection
   let isReleased = false;
   return {
     native: connection.native,
+    physical: connection.physical,
     begin: (text) => connection.begin(text),
     query: (text, parameters) => connection.query(text, parameters),
     release(error) {

@@ -9,6 +9,7 @@ import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../di
 import { createPostgresAnalyzer } from './analyzer.ts';
 import { createPostgresCatalog } from './catalog.ts';
 import { createPostgresUndoStore } from './undo-store.ts';
+import { postgresWaits } from './waits.ts';
 import { writeOnPostgres } from './write.ts';
 
 /** The dialect, with caches of its own. */
@@ -21,6 +22,7 @@ export function createPostgresDialect(nowMs: () => number): Dialect {
     undo: createPostgresUndoStore(),
     statements,
     barrier,
+    waits: postgresWaits,
     isLockTimeout: (error) => lockCodes.has(codeOf(error)),
   };
 }
