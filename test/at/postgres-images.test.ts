@@ -47,6 +47,22 @@ await describeOn('postgres', (server) => {
       }
     });
 
+    it('images tell of another table that the name means by now', async () => {
+      const client = await corpusClient(server);
+      const table = 'same (id int primary key, note text)';
+      await client.query(`create schema shadow; create table ${table}; create table shadow.${table};
+        insert into same values (1, 'a'); insert into shadow.same values (1, 'a')`);
+      const facts = await catalog.factsOf(sessionOf(client), { schema: null, name: 'same' });
+      const { text } = await analyzer.rewrite("update same set note = 'b' where id = 1", [facts]);
+      const { rows } = await client.query(text);
+      expect(rows).toEqual([
+        { settle_before: 'public.same(1,a)', settle_after: 'public.same(1,b)' },
+      ]);
+      await client.query('set search_path to shadow, public');
+      const shadowed = await client.query(text);
+      expect(shadowed.rows).toEqual([{ settle_before: 'same(1,a)', settle_after: 'same(1,b)' }]);
+    });
+
     it('what its tables and functions forbid is refused', async () => {
       const client = await corpusClient(server);
       for (const one of postgresCorpus) {

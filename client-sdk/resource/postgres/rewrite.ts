@@ -13,6 +13,7 @@
  * from settle_rows where a.id = $2 and a.id = settle_rows.settle_key_1
  * returning settle_rows.settle_row as settle_before, settle_image(a.*) as settle_after
  * ```
+ * Where the columns allow it, `plainImageOf` stands in place of `settle_image`.
  */
 import type { DeleteStmt, InsertStmt, Node, UpdateStmt } from '@pgsql/types';
 import type { TableFacts } from '../facts.ts';
@@ -27,6 +28,7 @@ import {
   imageOf,
   lockingSelect,
   nullText,
+  plainImageOf,
   referenceOf,
   returningAlso,
   tableNode,
@@ -67,7 +69,7 @@ export function updateWithImages(update: UpdateStmt, facts: TableFacts): Node {
       ctequery: lockingSelect({
         targets: [
           ...keys.map(({ name, own }) => columnAs(own, column(reference, name))),
-          columnAs(rowColumn, imageOf(reference)),
+          columnAs(rowColumn, plainImageOf(reference, facts)),
         ],
         from: [{ RangeVar: relation }, ...fromClause],
         where: update.whereClause,
@@ -79,7 +81,7 @@ export function updateWithImages(update: UpdateStmt, facts: TableFacts): Node {
   const sameKey = keys.map(({ name, own }) => equal(column(reference, name), column(rows, own)));
   const images = [
     columnAs(imageColumns.before, column(rows, rowColumn)),
-    columnAs(imageColumns.after, imageOf(reference)),
+    columnAs(imageColumns.after, plainImageOf(reference, facts)),
   ];
   const exprs = (returningClause?.exprs ?? []).flatMap((target) =>
     isStar(target) ? [allColumns(reference), ...fromClause.flatMap(starsOf)].map(asTarget) : target,

@@ -128,13 +128,33 @@ describe('analysis', () => {
 describe('rewriting', () => {
   it('locks the rows of an update first, and takes both images', async () => {
     const { text, givesRows } = await rewrite('update acct a set cents = $1 where a.id = $2');
-    expect(text).toBe(
-      'WITH settle_rows AS MATERIALIZED (SELECT a.id AS settle_key_1, settle_image(a.*) AS ' +
-        'settle_row FROM acct AS a WHERE a.id = $2 ORDER BY a.id FOR NO KEY UPDATE OF a) UPDATE acct AS a ' +
-        'SET cents = $1 FROM settle_rows WHERE a.id = $2 AND a.id = settle_rows.settle_key_1 ' +
-        'RETURNING settle_rows.settle_row AS settle_before, settle_image(a.*) AS settle_after',
-    );
+    const image =
+      "(CASE a.tableoid WHEN CAST('acct' AS regclass) THEN 'acct' " +
+      'ELSE CAST(CAST(a.tableoid AS regclass) AS text) END) || a.*::text';
+    const update = (taken: string) =>
+      `WITH settle_rows AS MATERIALIZED (SELECT a.id AS settle_key_1, ${taken} AS ` +
+      'settle_row FROM acct AS a WHERE a.id = $2 ORDER BY a.id FOR NO KEY UPDATE OF a) UPDATE acct AS a ' +
+      'SET cents = $1 FROM settle_rows WHERE a.id = $2 AND a.id = settle_rows.settle_key_1 ' +
+      `RETURNING settle_rows.settle_row AS settle_before, ${taken} AS settle_after`;
+    expect(text).toBe(update(image));
     expect(givesRows).toBe(false);
+  });
+
+  it.each([
+    ['timestamp with time zone', 'acct'],
+    ['numeric(10,2)[]', 'acct'],
+    ['shop.text', 'acct'],
+    ['"char"', 'acct'],
+    ['xml', 'acct'],
+    ['integer', 'shop."a\\b"'],
+  ])('takes images by our function where settings may matter: %s in %s', async (type, id) => {
+    const facts = corpusFacts({ schema: null, name: 'acct' });
+    const column = { name: 'more', type, isGenerated: false, isAlwaysIdentity: false };
+    const columns = [...facts.columns, column];
+    const sql = 'update acct set cents = 1';
+    const { text } = await analyzer.rewrite(sql, [{ ...facts, id, columns }]);
+    expect(text.match(/settle_image\(acct\.\*\)/g)).toHaveLength(2);
+    expect(text).not.toContain('tableoid');
   });
 
   it('asks once for what may answer otherwise the second time', async () => {
