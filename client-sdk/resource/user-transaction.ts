@@ -66,17 +66,36 @@ export async function control<Result>(
 async function end<Result>(
   owner: object,
   { verb, begun: { name } }: { readonly verb: 'commit' | 'rollback'; readonly begun: Savepoint },
-  { journal, turns, statements, perform }: UserTransactionPorts<Result>,
+  ports: UserTransactionPorts<Result>,
 ): Promise<Result> {
+  const { journal, turns, statements, perform } = ports;
   const failure = verb === 'commit' ? journal.failure : null;
   const isKept = verb === 'commit' && failure === null;
-  const result = await perform(isKept ? statements.release(name) : statements.rollbackTo(name));
-  if (!isKept) journal.heal(name);
+  const result = isKept ? await perform(statements.release(name)) : await takeBack(name, ports);
   journal.forgetSavepoints();
   turns.free(owner);
   if (failure === null) return result;
   const why = 'a statement had failed, so this rolled back instead of committing';
   throw new Error(why, { cause: failure.error });
+}
+
+/**
+ * After a deadlock MySQL has no savepoint left. The user's rollback is none the less one, and what
+ * had failed stays the reason why nothing of the whole may be committed.
+ */
+async function takeBack<Result>(
+  name: string,
+  { journal, statements, perform }: UserTransactionPorts<Result>,
+): Promise<Result> {
+  const { failure } = journal;
+  try {
+    const result = await perform(statements.rollbackTo(name));
+    journal.heal(name);
+    return result;
+  } catch (error) {
+    if (failure === null) throw error;
+    return await perform('rollback');
+  }
 }
 
 function begunBy<Result>(
