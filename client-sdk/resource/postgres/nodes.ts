@@ -27,7 +27,7 @@ export function imageOf(reference: string): Node {
  * of the function are 20 us of processor time in a statement. What is not known to be plain is not.
  */
 export function plainImageOf(reference: string, { id, columns }: TableFacts): Node {
-  const isPlain = plainText.test(id) && columns.every(({ type }) => plainTypes.test(type));
+  const isPlain = plainText.test(id) && columns.every(({ type }) => isPlainType(type));
   if (!isPlain) return imageOf(reference);
   const tableId = column(reference, 'tableoid');
   const table: Node = {
@@ -45,8 +45,14 @@ export function plainImageOf(reference: string, { id, columns }: TableFacts): No
 const plainText = /^[\x20-\x5b\x5d-\x7e]+$/;
 
 /** Without domains, dates and times, floating point, bytes, money, arrays, enums, xml. */
-const plainTypes =
-  /^(?:smallint|integer|bigint|boolean|uuid|text|jsonb?|numeric(?:\(\d+,-?\d+\))?|character varying(?:\(\d+\))?|character\(\d+\))$/;
+const plainTypes = [
+  /^(?:smallint|integer|bigint|boolean|uuid|text|jsonb?)$/,
+  /^(?:numeric|character|character varying)(?:\([\d,-]+\))?$/,
+] as const;
+
+function isPlainType(type: string): boolean {
+  return plainTypes.some((pattern) => pattern.test(type));
+}
 
 function textNode(text: string): Node {
   return { A_Const: { sval: { sval: text } } };
