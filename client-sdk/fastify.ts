@@ -19,7 +19,13 @@ import {
   problemType,
   retryAfterOf,
 } from './problem.ts';
-import { contextHeaders, limits, type Operation, type Problem } from './protocol/index.ts';
+import {
+  contextHeaders,
+  limits,
+  type Operation,
+  type Problem,
+  type Question,
+} from './protocol/index.ts';
 import type { Settle } from './settle.ts';
 
 /** Marks handlers of `participantRoutes`, whose calls come from the coordinator. */
@@ -73,7 +79,7 @@ export function participantRoutes(app: FastifyInstance, method: Method, path: st
   }
 }
 
-function answering(method: Method, operation: Operation) {
+function answering(method: Method, operation: Operation | Question) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const call = callOf(request.body, { method: method.name, operation });
     if (typeof call === 'string') return sendProblem(reply, problemOf('INVALID_REQUEST', call));

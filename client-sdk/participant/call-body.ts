@@ -1,5 +1,5 @@
 /** From the body of an HTTP request to a call: the parse boundary of participants over HTTP. */
-import { type Call, isGid, type Json, limits, type Operation } from '../protocol/index.ts';
+import { type Call, isGid, type Json, limits, type Operation, type Question } from '../protocol/index.ts';
 
 /**
  * The call, or what is wrong with the body. Method and operation are those of the address, whatever
@@ -7,7 +7,7 @@ import { type Call, isGid, type Json, limits, type Operation } from '../protocol
  */
 export function callOf(
   body: unknown,
-  address: { readonly method: string; readonly operation: Operation },
+  address: { readonly method: string; readonly operation: Operation | Question },
 ): Call | string {
   if (!isRecord(body)) return 'the body is not a JSON object';
   const { gid, branchId, payload = null, results, result } = body;

@@ -6,15 +6,15 @@
  */
 
 import { SettleError } from '../errors.ts';
-import { type Call, type CallAnswer, isName, type Operation } from '../protocol/index.ts';
+import { type Call, type CallAnswer, isName, type Operation, type Question } from '../protocol/index.ts';
 import { answerOfError } from './answer.ts';
 
 /** What a participant offers under one name. Built by `tccMethod` and `stepMethod`. */
 export interface Method {
   /** Unique in its service; grammar and length as `limits.namePattern`. */
   readonly name: string;
-  /** `try confirm cancel`, `run undo`, or those of a resource: `commit rollback`. */
-  readonly operations: readonly Operation[];
+  /** `try confirm cancel`, `run undo`, or those of a resource: `commit rollback` and questions. */
+  readonly operations: readonly (Operation | Question)[];
   /** Performs the call once and never rejects. Safe to repeat: the barrier answers duplicates. */
   handle(call: Call): Promise<CallAnswer>;
 }

@@ -19,7 +19,7 @@ import type {
   TryAnswer,
   TryRequest,
 } from './requests.ts';
-import type { BranchId, Gid, Json, Operation } from './words.ts';
+import type { BranchId, Gid, Json, Operation, Question } from './words.ts';
 
 /** Version of this protocol; the server refuses a hello it does not speak with close code 4400. */
 export const channelVersion = 1;
@@ -40,12 +40,13 @@ export type ChannelVerb = keyof ChannelRequests;
 
 /** What a participant is asked; the same body goes out by HTTP. */
 export interface Call {
+  /** `-` in a question about no transaction. */
   readonly gid: Gid;
   readonly branchId: BranchId;
-  readonly operation: Operation;
+  readonly operation: Operation | Question;
   /** Method of the service; the last path segment(s) of the url over HTTP. */
   readonly method: string;
-  /** tcc: the payload of the branch. Saga: the input of the saga. at: null. */
+  /** tcc: the payload of the branch. Saga: the input of the saga. at: null. Question: its body. */
   readonly payload: Json;
   /** Saga: results of the steps that come before this one, by name. */
   readonly results?: Readonly<Record<string, Json>>;

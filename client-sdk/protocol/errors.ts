@@ -190,6 +190,18 @@ export const errorTable = {
       'A row that is to be restored was changed by somebody else meanwhile; it is left as it is.',
     remedy: 'Compare the three images of the row, then restore, keep or merge it.',
   },
+  ROW_CHANGED: {
+    status: 409,
+    retryable: false,
+    title: 'A row is no longer as it was when it was looked at; nothing was written.',
+    remedy: 'Look at its undo rows again, and choose again with the new `seen`.',
+  },
+  NOTHING_TO_RESOLVE: {
+    status: 409,
+    retryable: false,
+    title: 'No rollback of that resource waits for rows to be resolved.',
+    remedy: 'Read the transaction: rows are resolved while it rolls back and their branch is open.',
+  },
   INVALID_CONFIG: {
     status: 500,
     retryable: false,

@@ -3,4 +3,5 @@ export * from './channel.ts';
 export * from './errors.ts';
 export * from './limits.ts';
 export * from './requests.ts';
+export * from './undo.ts';
 export * from './words.ts';

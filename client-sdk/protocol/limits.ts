@@ -25,6 +25,12 @@ export const limits = {
   sqlLengthMax: 1_000_000,
   /** Key of a row, as undo rows are found by it, in UTF-8. */
   rowKeyBytesMax: 512,
+  /** Rows that one request resolves by name: what becomes of the others is said once for all. */
+  resolvedRowsMax: 256,
+  /** The same rows as JSON: they go to a participant in one message. */
+  resolutionBytesMax: 256 * 1024,
+  /** Reason that an operator gives for a change. */
+  reasonLengthMax: 512,
   /** Waits, blockers and connections in one report of who waits for whom: a deadlock has a few. */
   waitsMax: 64,
   /** A deadline further away than this is a mistake: 30 days. */

@@ -57,6 +57,12 @@ export type Operation =
   /** Write the rows back as they were before, and see to it that a late local commit fails. */
   | 'rollback';
 
+/**
+ * What a resource may be asked besides: how its rows stand, to resolve dirty ones, who holds rows.
+ * Bodies and answers are in `undo.ts`.
+ */
+export type Question = 'inspect' | 'resolve' | 'locks';
+
 /** Who answers for a branch: a method of a service (any live instance), or an HTTP address. */
 export type Participant =
   /** A method offered over the channel by any live instance of the service. */

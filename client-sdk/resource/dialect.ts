@@ -54,6 +54,8 @@ export interface Written<Result> {
 export interface DialectStatements {
   /** Begins at READ COMMITTED; a wait for a lock ends with an error after this time. */
   begin(lockTimeoutMs: number): string;
+  /** Texts one after another: begins what only reads, and sees one state of the database all along. */
+  beginLook(lockTimeoutMs: number): readonly string[];
   savepoint(name: string): string;
   rollbackTo(name: string): string;
   release(name: string): string;

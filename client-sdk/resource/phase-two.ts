@@ -6,65 +6,42 @@
 import { answerOfError } from '../participant/answer.ts';
 import type { Method } from '../participant/host.ts';
 import type { Call, CallAnswer, Gid } from '../protocol/index.ts';
-import type { HeldConnection, ResourceDatabase } from './database.ts';
-import type { Dialect } from './dialect.ts';
-import type { Restored } from './undo-store.ts';
-
-/** A resource's database and its kind. */
-export interface ResourcePorts<Native> {
-  readonly database: ResourceDatabase<Native>;
-  readonly dialect: Dialect;
-  /** How long a statement may wait for a lock. */
-  readonly lockTimeoutMs: number;
-}
+import { inspectRows, listLocks } from './inspect.ts';
+import { inTransaction, type ResourcePorts } from './own-transaction.ts';
+import { resolveBranch } from './resolve.ts';
+import type { DirtyRows } from './undo-store.ts';
 
 const done: CallAnswer = { outcome: 'done', result: null };
 
-/** The method that the resource offers: operations `commit` and `rollback`. */
+/** The method that the resource offers: operations `commit` and `rollback`, and the questions. */
 export function resourceMethod<Native>(name: string, ports: ResourcePorts<Native>): Method {
   const clearing = new Clearing(ports);
   return {
     name,
-    operations: ['commit', 'rollback'],
+    operations: ['commit', 'rollback', 'inspect', 'resolve', 'locks'],
     async handle(call) {
       try {
-        if (call.operation === 'commit') {
-          await clearing.clear(call.gid);
-          return done;
+        switch (call.operation) {
+          case 'commit':
+            await clearing.clear(call.gid);
+            return done;
+          case 'rollback':
+            return await rollBack(ports, call);
+          case 'inspect':
+            return await inspectRows(ports, call);
+          case 'resolve':
+            return await resolveBranch(ports, call);
+          case 'locks':
+            return await listLocks(ports, call);
+          default:
+            // The host lets no other operation through; a business one is no rollback.
+            return { outcome: 'unknown', error: `a resource has no operation ${call.operation}` };
         }
-        return await rollBack(ports, call);
       } catch (error) {
         return answerOfError(error);
       }
     },
   };
-}
-
-/** Work in one local transaction of its own; a throw rolls it back. */
-export async function inTransaction<Native, T>(
-  { database, dialect, lockTimeoutMs }: ResourcePorts<Native>,
-  work: (connection: HeldConnection<Native>) => Promise<T>,
-): Promise<T> {
-  const connection = await database.acquire();
-  try {
-    await connection.query(dialect.statements.begin(lockTimeoutMs));
-    const value = await work(connection);
-    await dialect.barrier.commit(connection);
-    connection.release();
-    return value;
-  } catch (error) {
-    await giveBack(connection, error);
-    throw error;
-  }
-}
-
-async function giveBack<Native>(connection: HeldConnection<Native>, error: unknown): Promise<void> {
-  try {
-    await connection.query('rollback');
-    connection.release();
-  } catch {
-    connection.release(error instanceof Error ? error : new Error('rollback failed'));
-  }
 }
 
 async function rollBack<Native>(ports: ResourcePorts<Native>, call: Call): Promise<CallAnswer> {
@@ -89,7 +66,7 @@ async function rollBack<Native>(ports: ResourcePorts<Native>, call: Call): Promi
 class DirtyRowError extends Error {
   override readonly name = 'DirtyRowError';
 
-  constructor({ row }: Extract<Restored, { kind: 'dirty' }>) {
+  constructor({ row }: DirtyRows) {
     super(`AT_DIRTY_ROW: ${row.table} ${row.key}: ${row.why}`);
   }
 }

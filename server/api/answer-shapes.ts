@@ -4,6 +4,7 @@
  */
 import { errorTable } from '../../client-sdk/protocol/index.ts';
 import { ref, type Schema } from './shapes.ts';
+import { undoAnswerSchemas } from './undo-shapes.ts';
 
 const text: Schema = { type: 'string' };
 const textOrNull: Schema = { type: ['string', 'null'] };
@@ -35,6 +36,7 @@ const onlySometimes = ['branchIds', 'results'];
 
 /** Shapes of the answers by name; part of `components.schemas`. */
 export const answerSchemas = {
+  ...undoAnswerSchemas,
   Cause: answer(
     {
       kind: {

@@ -12,7 +12,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { type ErrorCode, type Gid, isGid, limits } from '../../client-sdk/protocol/index.ts';
-import type { Coordinator } from '../engine/coordinator.ts';
+import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import { exposition, expositionType } from '../observe/metrics.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
 import { errorsPage } from './errors-page.ts';
@@ -25,6 +25,7 @@ import type { Route } from './route.ts';
 import { sagaRoutes } from './sagas.ts';
 import type { Validators } from './schemas.ts';
 import { transactionRoutes } from './transactions.ts';
+import { undoRoutes } from './undo.ts';
 
 /** What the edge needs from the rest. */
 export interface AppParts {
@@ -63,7 +64,7 @@ export function createApp(parts: AppParts): FastifyInstance {
     const path = request.url.split('?', 1)[0] ?? '';
     return refuse(reply, 'NOT_FOUND', `No such address: ${request.method} ${path}`);
   });
-  const routes = [...transactionRoutes(), ...sagaRoutes()];
+  const routes = [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes()];
   for (const route of routes) serve(app, route, parts);
   servePages(app, parts, routes);
   return app;
@@ -109,11 +110,24 @@ function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
       const fault = validators[route.verb](joined.body);
       if (fault !== null) return refuse(reply, fault.code, fault.detail, { gid });
       const answer = await route.ask(coordinator, joined.body);
+      if (route.isLogged) noteChange(parts.logger, route, { request: joined.body, answer });
       if (answer.ok) return reply.code(route.status).send(answer.body);
       const { code, detail, retryAfterMs } = answer;
       return refuse(reply, code, detail, { gid, retryAfterMs });
     },
   });
+}
+
+interface Change {
+  readonly request: Readonly<Record<string, unknown>>;
+  readonly answer: Answer<unknown>;
+}
+
+/** Who asked for what and why, without what stands in rows. */
+function noteChange(log: FastifyBaseLogger, { verb }: Route, { request, answer }: Change): void {
+  const { gid, branchId, resource, reason, dryRun = false } = request;
+  const outcome = answer.ok ? 'done' : answer.code;
+  log.info({ verb, gid, branchId, resource, reason, dryRun, outcome }, 'an operator asked for it');
 }
 
 /** Fastify gives params and query as records of text, and the body as our parser left it. */

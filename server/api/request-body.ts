@@ -24,7 +24,8 @@ export function joinRequest(route: Route, parts: RequestParts, newGid: () => Gid
   if (!read.ok) return read;
   const given: Record<string, unknown> = { ...route.constants };
   for (const name of pathNames(route.path)) {
-    given[name] = name === 'gid' ? parts.params[name] : numberOrText(parts.params[name]);
+    const value = parts.params[name];
+    given[name] = name === 'branchId' ? numberOrText(value) : value;
   }
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(read.body, name)) return refuse(`${name}: is given by the address already`);
@@ -65,6 +66,7 @@ function readQuery(query: Readonly<Record<string, unknown>>): Joined {
 
 function coerced(name: string, value: unknown): unknown {
   switch (name) {
+    case 'branchId':
     case 'limit':
     case 'waitMs':
       return numberOrText(value);

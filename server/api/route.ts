@@ -3,9 +3,14 @@
  * list, so neither can have a route that the other lacks. Here the callbacks of the coordinator
  * become promises, and nowhere else.
  */
-import type { ChannelRequests, ChannelVerb } from '../../client-sdk/protocol/index.ts';
+import type { ChannelRequests, OperatorRequests } from '../../client-sdk/protocol/index.ts';
 import type { Answer, Answered, Coordinator } from '../engine/coordinator.ts';
 import type { answerSchemas } from './answer-shapes.ts';
+
+/** Everything that can be asked: over the channel as well, or only here. */
+export type Requests = ChannelRequests & OperatorRequests;
+/** What can be asked for. */
+export type Verb = keyof Requests;
 
 /** One route. Its request is what path, constants and body (POST) or query (GET) say together. */
 export interface Route {
@@ -13,41 +18,45 @@ export interface Route {
   /** With names in braces, as OpenAPI writes them: `/v1/transactions/{gid}`. */
   readonly path: string;
   readonly summary: string;
-  readonly verb: ChannelVerb;
+  readonly verb: Verb;
   /** Fields that the route itself stands for; callers must not send them. */
   readonly constants: Readonly<Record<string, unknown>>;
   /** The server makes a gid when the caller sends none. */
   readonly isGidOptional: boolean;
   readonly status: 200 | 201;
+  /** Who changes something by it gives a `reason`, which is written to the server's log. */
+  readonly isLogged: boolean;
   readonly answer: keyof typeof answerSchemas;
   /** Takes a body that has passed the schema of `verb`. Never rejects. */
   ask(coordinator: Coordinator, body: unknown): Promise<Answer<unknown>>;
 }
 
 /** A route with the types of its verb still known. */
-export interface RouteSpec<V extends ChannelVerb> {
+export interface RouteSpec<V extends Verb> {
   readonly method: Route['method'];
   readonly path: string;
   readonly summary: string;
   readonly verb: V;
-  readonly constants?: Readonly<Partial<ChannelRequests[V]['body']>>;
+  readonly constants?: Readonly<Partial<Requests[V]['body']>>;
   readonly isGidOptional?: boolean;
   readonly status?: Route['status'];
+  readonly isLogged?: boolean;
   readonly answer: Route['answer'];
   ask(
     coordinator: Coordinator,
-    request: ChannelRequests[V]['body'],
-  ): Promise<Answer<ChannelRequests[V]['answer']>>;
+    request: Requests[V]['body'],
+  ): Promise<Answer<Requests[V]['answer']>>;
 }
 
 /** Makes a route of its description. The one cast from a validated body to its request type. */
-export function route<V extends ChannelVerb>(spec: RouteSpec<V>): Route {
+export function route<V extends Verb>(spec: RouteSpec<V>): Route {
   return {
     ...spec,
     constants: spec.constants ?? {},
     isGidOptional: spec.isGidOptional ?? false,
     status: spec.status ?? 200,
-    ask: (coordinator, body) => spec.ask(coordinator, body as ChannelRequests[V]['body']),
+    isLogged: spec.isLogged ?? false,
+    ask: (coordinator, body) => spec.ask(coordinator, body as Requests[V]['body']),
   };
 }
 

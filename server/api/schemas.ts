@@ -5,9 +5,11 @@
  * channel alike.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { type BranchKind, type ChannelVerb, limits } from '../../client-sdk/protocol/index.ts';
+import { type BranchKind, limits } from '../../client-sdk/protocol/index.ts';
 import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
+import type { Verb } from './route.ts';
 import { schemas } from './shapes.ts';
+import { resolveFault, undoFault } from './undo-faults.ts';
 
 /** Why a body is refused: a code of the table and a sentence that names the place. */
 export interface Fault {
@@ -18,7 +20,7 @@ export interface Fault {
 /** Null when the body is fine. Never throws, never changes the body. */
 export type Validate = (body: unknown) => Fault | null;
 /** One check per verb; the same for HTTP and channel. */
-export type Validators = Readonly<Record<ChannelVerb, Validate>>;
+export type Validators = Readonly<Record<Verb, Validate>>;
 
 /** The schema name of each verb's request. */
 export const schemaNames = {
@@ -30,7 +32,10 @@ export const schemaNames = {
   get: 'Get',
   list: 'List',
   reportWaits: 'ReportWaits',
-} as const satisfies Record<ChannelVerb, keyof typeof schemas>;
+  undo: 'Undo',
+  resolve: 'Resolve',
+  locks: 'Locks',
+} as const satisfies Record<Verb, keyof typeof schemas>;
 
 /**
  * Compiles the schemas: some milliseconds, so once per process. The order of refusals is fixed:
@@ -50,9 +55,9 @@ export function createValidators(): Validators {
   });
   ajv.addVocabulary(['components']);
   ajv.addSchema({ components: { schemas } }, 'settle');
-  const compile = (verb: ChannelVerb): Validate => {
+  const compile = (verb: Verb, content: Validate = contentFault): Validate => {
     const shape = ajv.compile({ $ref: `settle#/components/schemas/${schemaNames[verb]}` });
-    return (body) => depthFault(body) ?? shapeFault(shape, body) ?? contentFault(body);
+    return (body) => depthFault(body) ?? shapeFault(shape, body) ?? content(body);
   };
   return {
     begin: compile('begin'),
@@ -63,6 +68,9 @@ export function createValidators(): Validators {
     get: compile('get'),
     list: compile('list'),
     reportWaits: compile('reportWaits'),
+    undo: compile('undo', undoFault),
+    resolve: compile('resolve', resolveFault),
+    locks: compile('locks'),
   };
 }
 

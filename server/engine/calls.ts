@@ -29,6 +29,8 @@ export interface CallState {
   /** By the wall clock, to be shown. */
   nextAtMs: EpochMs | null;
   timer: Timer | null;
+  /** While it flies: it is worth asking again at once. */
+  isHastened: boolean;
 }
 
 /** What the engine itself brings about: results, timers, the call for a human. */
@@ -58,6 +60,8 @@ export interface Calls {
   wake(service: string): void;
   /** Asks once, outside of any effect: the try that an initiator asked to be passed on. */
   ask(participant: Effect['participant'], call: Call, answered: (answer: CallAnswer) => void): void;
+  /** Calls of this transaction to the participant are made now, or as soon as they are answered. */
+  hasten(mailbox: Mailbox, participant: Effect['participant']): void;
   inFlight(): number;
   /** The term ends: nothing is asked a second time any more; the next term will. */
   rest(): void;
@@ -117,6 +121,7 @@ export function createCalls(ports: CallsPorts): Calls {
     stopWaiting(call);
     call.state = 'flying';
     call.nextAtMs = null;
+    call.isHastened = false;
     if (call.attempts > 0) counters.retries += 1;
     const { effect } = call;
     ask(effect.participant, toCall(mailbox.gid, effect), (answer) => {
@@ -176,7 +181,7 @@ export function createCalls(ports: CallsPorts): Calls {
       call.state = 'answered';
       return;
     }
-    waitFor(mailbox, call, delayMs);
+    waitFor(mailbox, call, call.isHastened ? 0 : delayMs);
     raiseIfLate(mailbox, call);
   }
 
@@ -233,12 +238,29 @@ export function createCalls(ports: CallsPorts): Calls {
     }
   }
 
+  function hasten(mailbox: Mailbox, participant: Effect['participant']): void {
+    for (const call of mailbox.calls.values()) {
+      if (!isSame(call.effect.participant, participant)) continue;
+      if (call.state === 'waiting') waitFor(mailbox, call, 0);
+      else call.isHastened = true;
+    }
+  }
+
   function rest(): void {
     isResting = true;
     for (const call of [...waiting.keys()]) stopWaiting(call);
   }
 
-  return { sync, drop, wake, ask, inFlight: () => flying, rest, counters: () => ({ ...counters }) };
+  return {
+    sync,
+    drop,
+    wake,
+    ask,
+    hasten,
+    inFlight: () => flying,
+    rest,
+    counters: () => ({ ...counters }),
+  };
 }
 
 function isOwed({ tx }: Mailbox, { effect }: CallState): boolean {
@@ -261,7 +283,13 @@ function newCall(effect: Effect, sinceMs: number): CallState {
     lastError: null,
     nextAtMs: null,
     timer: null,
+    isHastened: false,
   };
+}
+
+function isSame(one: Effect['participant'], other: Effect['participant']): boolean {
+  if ('url' in one) return 'url' in other && one.url === other.url;
+  return 'service' in other && one.service === other.service && one.method === other.method;
 }
 
 function toCall(gid: Transaction['gid'], effect: Effect): Call {

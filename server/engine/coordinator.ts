@@ -19,6 +19,7 @@ import type {
   TryAnswer,
   TryRequest,
 } from '../../client-sdk/protocol/index.ts';
+import type { OperatorDesk } from './operator.ts';
 
 /** Nothing was done, and why. `retryAfterMs`: when the same request may be welcome. */
 export interface Refusal {
@@ -33,7 +34,7 @@ export type Answer<T> = { readonly ok: true; readonly body: T } | Refusal;
 export type Answered<T> = (answer: Answer<T>) => void;
 
 /** Requests must have passed the schemas of `api/`; the engine checks what depends on state. */
-export interface Coordinator {
+export interface Coordinator extends OperatorDesk {
   begin(request: BeginRequest, answered: Answered<TransactionAnswer>): void;
   register(request: RegisterRequest, answered: Answered<TransactionAnswer>): void;
   tryBranch(request: TryRequest, answered: Answered<TryAnswer>): void;

@@ -10,6 +10,7 @@ import type { Answered, Coordinator, Refusal } from './coordinator.ts';
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import type { EventTask, Mailbox, Post, Task } from './mailbox.ts';
+import { createOperatorDesk } from './operator.ts';
 import type { Registry } from './registry.ts';
 import type { Tally } from './tally.ts';
 import type { Timers } from './timers.ts';
@@ -131,6 +132,7 @@ export function createRequests(
   }
 
   return {
+    ...createOperatorDesk({ admission, calls, look }),
     begin(request, answered) {
       const refused = admission.newWork(request.branches ?? []);
       if (refused !== null) return answered(refused);

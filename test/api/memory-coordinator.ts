@@ -4,12 +4,12 @@
  */
 import type {
   BeginRequest,
-  ChannelVerb,
   Gid,
   Mode,
   SubmitRequest,
   TransactionView,
 } from '../../client-sdk/protocol/index.ts';
+import type { Verb } from '../../server/api/route.ts';
 import type {
   Answered,
   Coordinator,
@@ -19,7 +19,7 @@ import type {
 
 export interface MemoryCoordinator extends Coordinator {
   /** Every request that came through, in order. */
-  readonly asked: { readonly verb: ChannelVerb; readonly body: unknown }[];
+  readonly asked: { readonly verb: Verb; readonly body: unknown }[];
   /** When set, every request is refused with it. */
   refusal: Refusal | null;
   /** Shown by stats(). */
@@ -55,12 +55,7 @@ export function memoryCoordinator(): MemoryCoordinator {
   const views = new Map<Gid, TransactionView>();
   const asked: MemoryCoordinator['asked'] = [];
 
-  function answer<T>(
-    verb: ChannelVerb,
-    body: unknown,
-    answered: Answered<T>,
-    make: () => T | null,
-  ) {
+  function answer<T>(verb: Verb, body: unknown, answered: Answered<T>, make: () => T | null) {
     asked.push({ verb, body });
     if (coordinator.refusal !== null) {
       answered(coordinator.refusal);
@@ -102,6 +97,22 @@ export function memoryCoordinator(): MemoryCoordinator {
       })),
     reportWaits: (request, answered) =>
       answer('reportWaits', request, answered, () => ({ giveWay: null })),
+    undo: (request, answered) =>
+      answer('undo', request, answered, () => {
+        const { gid } = request;
+        return known(gid) && { gid, phase: 'rollingBack' as const, resources: [] };
+      }),
+    resolve: (request, answered) =>
+      answer('resolve', request, answered, () => {
+        const { gid, dryRun = false } = request;
+        const participant = { service: 'shop', method: 'at.orders' };
+        return known(gid) && { gid, branchIds: [1], participant, dryRun, rows: [], rowsTotal: 0 };
+      }),
+    locks: (request, answered) =>
+      answer('locks', request, answered, () => {
+        const { service, resource } = request;
+        return { service, resource, locks: [], nextCursor: null };
+      }),
     stats: () => ({ ...zeroStats, ...coordinator.current }),
   };
   return coordinator;

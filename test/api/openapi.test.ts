@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { plainPages } from '../../server/api/openapi.ts';
 import { sagaRoutes } from '../../server/api/sagas.ts';
 import { transactionRoutes } from '../../server/api/transactions.ts';
+import { undoRoutes } from '../../server/api/undo.ts';
 import { createEdge } from './support.ts';
 
 interface Operation {
@@ -37,7 +38,7 @@ describe('/openapi.json', () => {
     const described = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    const routes = [...transactionRoutes(), ...sagaRoutes()];
+    const routes = [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes()];
     const served = [
       ...routes.map((route) => `${route.method} ${route.path}`),
       ...plainPages.map(([path]) => `GET ${path}`),

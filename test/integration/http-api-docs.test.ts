@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { sagaRoutes } from '../../server/api/sagas.ts';
 import { transactionRoutes } from '../../server/api/transactions.ts';
+import { undoRoutes } from '../../server/api/undo.ts';
 import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
 
 const page = readFileSync(
@@ -34,8 +35,14 @@ test('every block ends with success and no answer shows INTERNAL', async () => {
 
 test('every route has an example', () => {
   const examples = blocks.join('\n').replaceAll(/\/(order-\d+|trip-\d+)/g, '/{gid}');
-  for (const route of [...transactionRoutes(), ...sagaRoutes()]) {
-    const path = `$SETTLE_URL${route.path.replace('{branchId}', '1')}`;
+  for (const route of [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes()]) {
+    const named: Readonly<Record<string, string>> = {
+      '{branchId}': '1',
+      '{service}': 'shop',
+      '{resource}': 'orders',
+    };
+    const own = route.path.replaceAll(/\{(?!gid)\w+\}/g, (name) => named[name] ?? name);
+    const path = `$SETTLE_URL${own}`;
     const lines = examples.split('\n').filter((line) => line.includes('curl'));
     const isShown = lines.some((line) => {
       const end = line.slice(

@@ -110,6 +110,9 @@ export function createCluster(parts: ClusterParts): Cluster {
         if (!process.isAlive) return;
         callCount += 1;
         const { gid, branchId, operation } = call;
+        if (operation === 'inspect' || operation === 'resolve' || operation === 'locks') {
+          throw new Error('nobody asks questions in here');
+        }
         if (operation !== 'try') {
           const { state, epoch } = engine().stats();
           oracles.asked(gid, operation, {
@@ -118,7 +121,7 @@ export function createCluster(parts: ClusterParts): Cluster {
             isFenced: state === 'fenced',
           });
         }
-        services.ask({ process, timeoutMs }, participant, call, (answer) => {
+        services.ask({ process, timeoutMs }, participant, { ...call, operation }, (answer) => {
           answered(answer);
           if (operation === 'try' || answer.outcome === 'done' || !isHolder()) return;
           const key = `${gid}/${branchId}:${operation}`;

@@ -15,6 +15,9 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     get: unused,
     list: unused,
     reportWaits: unused,
+    undo: unused,
+    resolve: unused,
+    locks: unused,
     stats: unused,
     ...used,
   };

@@ -40,6 +40,11 @@ function errnoOf(error: unknown): unknown {
 const statements: DialectStatements = {
   // Isolation and the time for locks are the connection's.
   begin: () => 'start transaction',
+  // The first is for the next transaction only: the others of this connection keep their isolation.
+  beginLook: () => [
+    'set transaction isolation level repeatable read',
+    'start transaction with consistent snapshot, read only',
+  ],
   savepoint: (name) => `savepoint ${name}`,
   // It stays set; setting it again moves it.
   rollbackTo: (name) => `rollback to savepoint ${name}`,

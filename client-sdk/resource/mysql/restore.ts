@@ -8,23 +8,18 @@
  * until the others have been written.
  */
 import type { Gid } from '../../protocol/index.ts';
-import type { Session } from '../facts.ts';
-import { rowIdentity, sameImage } from '../image.ts';
-import {
-  dirtyRow,
-  type LookedUp,
-  lockRows,
-  type PlannedRows,
-  planned,
-  type RowChange,
-} from '../restore-plan.ts';
-import type { DirtyRow, Restored } from '../undo-store.ts';
+import { type Choices, noChoices } from '../choices.ts';
+import type { Session, TableFacts } from '../facts.ts';
+import { type Image, rowIdentity, type Step } from '../image.ts';
+import { type LookedUp, lookUpRows, type PlannedRows, type RowSource } from '../planned-row.ts';
+import { asRestored, dirtyRow, planned, type RowChange, writtenRows } from '../restore-plan.ts';
+import type { DirtyRow, LookedAt, Resolved, Restored } from '../undo-store.ts';
 import { partsOf } from './names.ts';
 import { currentRows, type RestoredTable, writeBack } from './row-writer.ts';
 import { restoreSettings } from './session.ts';
 import { factsFrom } from './table-facts.ts';
 import { readTable } from './table-query.ts';
-import { deletePlaces, lockUndoRows, placesOf } from './undo-rows.ts';
+import { deletePlaces, placesOf, undoRowsOn } from './undo-rows.ts';
 
 type Change = RowChange<RestoredTable>;
 
@@ -34,28 +29,61 @@ type Change = RowChange<RestoredTable>;
  * nothing is decided then, and it is asked again. Leaves settings to be put back (`session.ts`).
  */
 export async function restoreRows(session: Session, gid: Gid): Promise<Restored> {
+  const { resolved, steps } = await resolveSteps(session, gid, noChoices);
+  return asRestored(resolved, steps);
+}
+
+/** As {@link restoreRows}, with choices for rows that were looked at. */
+export async function resolveRows(session: Session, gid: Gid, choices: Choices): Promise<Resolved> {
+  return (await resolveSteps(session, gid, choices)).resolved;
+}
+
+async function resolveSteps(
+  session: Session,
+  gid: Gid,
+  choices: Choices,
+): Promise<{ readonly resolved: Resolved; readonly steps: number }> {
   await session.query(restoreSettings);
+  const undo = await undoRowsOf(session, gid, 'for update');
+  const source = sourceOf(session, 'for update');
+  const rows = await lookUpRows(source, undo);
+  const steps = undo.length;
+  const plan = planned(undo, rows, choices);
+  if (plan.kind !== 'changes') return { resolved: plan, steps };
+  const { changes, chosen } = plan;
+  const row = (await writeAll(session, changes)) ?? (await differing(session, changes, rows));
+  if (row !== null) return { resolved: { kind: 'dirty', row, others: [] }, steps };
+  if (steps > 0) await deletePlaces(session, [gid], undo);
+  const written = await writtenRows(source, undo, { rows, chosen });
+  return { resolved: { kind: 'resolved', rows: written }, steps };
+}
+
+/** The undo rows of the gid and the rows that they are about; nothing is locked. */
+export async function lookAtRows(session: Session, gid: Gid): Promise<LookedAt> {
+  await session.query(restoreSettings);
+  const undo = await undoRowsOf(session, gid, '');
+  return { undo, rows: await lookUpRows(sourceOf(session, ''), undo) };
+}
+
+/** Newest first. */
+async function undoRowsOf(
+  session: Session,
+  gid: Gid,
+  lock: 'for update' | '',
+): Promise<readonly Step[]> {
   const places = await placesOf(session, [gid]);
-  if (places.length === 0) return { kind: 'restored', rows: 0 };
-  const undo = await lockUndoRows(session, gid, places);
-  const rows = await lockRows(
-    {
-      lookUp: (id) => lookUp(session, id),
-      currentRows: (table, images) => currentRows(session, table, images),
-    },
-    undo,
-  );
-  const plan = planned(undo, rows);
-  if (plan.kind === 'dirty') return plan;
-  const dirty =
-    (await writeAll(session, plan.changes)) ?? (await differing(session, plan.changes, rows));
-  if (dirty !== null) return { kind: 'dirty', row: dirty };
-  await deletePlaces(session, [gid], undo);
-  return { kind: 'restored', rows: undo.length };
+  return places.length === 0 ? [] : await undoRowsOn(session, gid, places, lock);
+}
+
+function sourceOf(session: Session, lock: 'for update' | ''): RowSource<RestoredTable> {
+  return {
+    lookUp: (id) => lookUp(session, id),
+    currentRows: (table, images) => currentRows(session, table, images, lock),
+  };
 }
 
 /** The table as it is, and as it stays until we are done. */
-async function lookUp(session: Session, id: string): Promise<LookedUp<RestoredTable>> {
+export async function lookUp(session: Session, id: string): Promise<LookedUp<RestoredTable>> {
   const [schema = '', name = ''] = partsOf(id);
   try {
     // As soon as it is read from, nobody changes its columns until the local transaction ends.
@@ -146,11 +174,20 @@ async function differing(
     if (key === null) continue;
     const current = (await currentRows(session, table, [key])).get(step.key) ?? null;
     const image = rows.get(identity)?.image ?? null;
-    if (image === null || current === null ? image === current : sameImage(image, current))
-      continue;
-    const column = table.facts.columns.find(({ name }) => current?.[name] !== image?.[name])?.name;
-    const why = `column ${column ?? '?'} reads differently once it is written back`;
-    return dirtyRow(step, current, why);
+    const why = difference(table.facts, image, current);
+    if (why !== null) return dirtyRow(step, current, why);
   }
   return null;
+}
+
+function difference(facts: TableFacts, image: Image | null, current: Image | null): string | null {
+  if (image === null || current === null) {
+    return image === current ? null : 'it is not as it should be once it is written back';
+  }
+  // A column that the database computes of merged ones is not in the plan.
+  const column = facts.columns.find(
+    ({ name }) => Object.hasOwn(image, name) && current[name] !== image[name],
+  );
+  if (column === undefined) return null;
+  return `column ${column.name} reads differently once it is written back`;
 }

@@ -153,18 +153,19 @@ export async function deletePlaces(
 const deletion = `/*M! set statement sql_safe_updates = 0 for */
   delete /*+ set_var(sql_safe_updates = 0) */`;
 
-/** Locks the rows of the gid on these places and answers them, newest first. */
-export async function lockUndoRows(
+/** The rows of the gid on these places, newest first; locked, unless they are only read. */
+export async function undoRowsOn(
   session: Session,
   gid: Gid,
   places: readonly UndoPlace[],
+  lock: 'for update' | '',
 ): Promise<readonly UndoRow[]> {
   const found = await onPlaces(
     places,
     (
       given,
     ) => `select cast(u.undo_id as char) as id, u.table_name as t, u.row_key as k, u.before_image as b,
-      u.after_image as a from ${given} where u.gid = ${textLiteral(gid)} for update`,
+      u.after_image as a from ${given} where u.gid = ${textLiteral(gid)} ${lock}`,
     (text) => session.query(text),
   );
   const rows = found.map((row) => ({

@@ -11,7 +11,9 @@ import type { Session } from '../facts.ts';
 import type { Step } from '../image.ts';
 import { rowIdentity } from '../image.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
-import { restoreRows } from './restore.ts';
+import { locksOf } from './locks.ts';
+import { readable } from './readable.ts';
+import { lookAtRows, resolveRows, restoreRows } from './restore.ts';
 import {
   deletePlaces,
   insertSteps,
@@ -38,6 +40,10 @@ export function createMysqlUndoStore(): UndoStore {
       await deletePlaces(session, gids, await placesOf(session, gids));
     },
     restore: restoreRows,
+    resolve: resolveRows,
+    look: lookAtRows,
+    locks: locksOf,
+    readable,
   };
 }
 

@@ -37,6 +37,10 @@ function codeOf(error: unknown): unknown {
 const statements: DialectStatements = {
   begin: (lockTimeoutMs) =>
     `begin isolation level read committed; set local lock_timeout = ${whole(lockTimeoutMs)}`,
+  beginLook: (lockTimeoutMs) => [
+    'begin isolation level repeatable read read only',
+    `set local lock_timeout = ${whole(lockTimeoutMs)}`,
+  ],
   savepoint: (name) => `savepoint ${name}`,
   rollbackTo: (name) => `rollback to savepoint ${name}; release savepoint ${name}`,
   release: (name) => `release savepoint ${name}`,

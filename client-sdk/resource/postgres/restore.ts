@@ -9,10 +9,12 @@
  * together.
  */
 import type { Gid } from '../../protocol/index.ts';
+import { type Choices, noChoices } from '../choices.ts';
 import type { Session } from '../facts.ts';
 import type { Image, Step } from '../image.ts';
-import { dirtyRow, type LookedUp, lockRows, planned } from '../restore-plan.ts';
-import type { Restored } from '../undo-store.ts';
+import { type LookedUp, lookUpRows, type RowSource } from '../planned-row.ts';
+import { asRestored, dirtyRow, planned, writtenRows } from '../restore-plan.ts';
+import type { LookedAt, Resolved, Restored } from '../undo-store.ts';
 import { partsOf } from './functions.ts';
 import {
   currentRows,
@@ -31,32 +33,62 @@ import { readTable } from './table-query.ts';
  * another row has taken meanwhile: nothing is decided then, and it is asked again.
  */
 export async function restoreRows(session: Session, gid: Gid): Promise<Restored> {
+  const { resolved, steps } = await resolveSteps(session, gid, noChoices);
+  return asRestored(resolved, steps);
+}
+
+/** As {@link restoreRows}, with choices for rows that were looked at. */
+export async function resolveRows(session: Session, gid: Gid, choices: Choices): Promise<Resolved> {
+  return (await resolveSteps(session, gid, choices)).resolved;
+}
+
+async function resolveSteps(
+  session: Session,
+  gid: Gid,
+  choices: Choices,
+): Promise<{ readonly resolved: Resolved; readonly steps: number }> {
   await session.query(settings);
-  const undo = await undoRowsOf(session, gid);
-  const missing = new Set(undo.filter((step) => !step.isTableThere).map(({ table }) => table));
-  const rows = await lockRows(
-    {
-      // A statement on a table that is gone would end the local transaction.
-      lookUp: async (id) =>
-        missing.has(id) ? { table: null, why: gone } : await lookUp(session, id),
-      currentRows: (table, images) => currentRows(session, table, images),
-    },
-    undo,
-  );
-  const plan = planned(undo, rows);
-  if (plan.kind === 'dirty') {
-    await refuseLateSteps(session, gid, undo.length);
-    return plan;
+  const undo = await undoRowsOf(session, gid, 'for update');
+  const source = sourceOf(session, undo, 'for update of t');
+  const rows = await lookUpRows(source, undo);
+  const steps = undo.length;
+  const plan = planned(undo, rows, choices);
+  if (plan.kind !== 'changes') {
+    await refuseLateSteps(session, gid, steps);
+    return { resolved: plan, steps };
   }
-  const { changes } = plan;
+  const { changes, chosen } = plan;
   const objection = await writeAll(session, changes);
   if (objection !== null) {
     const { change, why } = objection;
-    return { kind: 'dirty', row: dirtyRow(change.step, change.from, why) };
+    const row = dirtyRow(change.step, change.from, why);
+    return { resolved: { kind: 'dirty', row, others: [] }, steps };
   }
   if (changes.length > 0) await session.query('set constraints all immediate');
-  if (undo.length > 0) await session.query(deletion, [gid, undo.map(({ undoId }) => undoId)]);
-  return { kind: 'restored', rows: undo.length };
+  if (steps > 0) await session.query(deletion, [gid, undo.map(({ undoId }) => undoId)]);
+  const written = await writtenRows(source, undo, { rows, chosen });
+  return { resolved: { kind: 'resolved', rows: written }, steps };
+}
+
+/** The undo rows of the gid and the rows that they are about; nothing is locked. */
+export async function lookAtRows(session: Session, gid: Gid): Promise<LookedAt> {
+  await session.query(settings);
+  const undo = await undoRowsOf(session, gid, '');
+  return { undo, rows: await lookUpRows(sourceOf(session, undo, ''), undo) };
+}
+
+function sourceOf(
+  session: Session,
+  undo: readonly UndoRow[],
+  lock: 'for update of t' | '',
+): RowSource<RestoredTable> {
+  const missing = new Set(undo.filter((step) => !step.isTableThere).map(({ table }) => table));
+  return {
+    // A statement on a table that is gone would end the local transaction.
+    lookUp: async (id) =>
+      missing.has(id) ? { table: null, why: gone } : await lookUp(session, id),
+    currentRows: (table, images) => currentRows(session, table, images, lock),
+  };
 }
 
 // Texts are read under the settings that they were written under (see settle_image), whatever this
@@ -143,7 +175,7 @@ function updatesFirst(changes: readonly RowChange[]): readonly RowChange[] {
  * waited for: they are not dirty, they have one more step. Throws then: it is asked again.
  */
 async function refuseLateSteps(session: Session, gid: Gid, known: number): Promise<void> {
-  if ((await undoRowsOf(session, gid)).length === known) return;
+  if ((await undoRowsOf(session, gid, 'for update')).length === known) return;
   throw new Error('another branch of the same transaction has just committed');
 }
 
@@ -152,15 +184,20 @@ interface UndoRow extends Step {
   readonly isTableThere: boolean;
 }
 
-// By (gid, undo_id). Waits for whoever deletes them at this moment.
+// By (gid, undo_id).
 const selection = `select undo_id::text as undo_id, table_name, row_key, before_image, after_image,
     (to_regclass(table_name) is not null)::int as is_there
-  from settle_undo where gid = $1 order by settle_undo.undo_id desc for update`;
+  from settle_undo where gid = $1 order by settle_undo.undo_id desc`;
 
 const deletion = `delete from settle_undo where gid = $1 and undo_id = any ($2::bigint[])`;
 
-async function undoRowsOf(session: Session, gid: Gid): Promise<readonly UndoRow[]> {
-  const { rows } = await session.query(selection, [gid]);
+/** Newest first. With a lock it waits for whoever deletes them at this moment. */
+async function undoRowsOf(
+  session: Session,
+  gid: Gid,
+  lock: 'for update' | '',
+): Promise<readonly UndoRow[]> {
+  const { rows } = await session.query(`${selection} ${lock}`, [gid]);
   return rows.map((row) => ({
     undoId: String(row['undo_id']),
     isTableThere: Number(row['is_there']) === 1,
@@ -176,8 +213,8 @@ function storedImage(text: unknown): Image | null {
   return typeof text === 'string' ? (JSON.parse(text) as Image) : null;
 }
 
-/** The table as it is, and as it stays until we are done. */
-async function lookUp(session: Session, id: string): Promise<LookedUp<RestoredTable>> {
+/** The table as it is, and as it stays until we are done. Throws when there is none. */
+export async function lookUp(session: Session, id: string): Promise<LookedUp<RestoredTable>> {
   // As soon as it is read from, nobody changes its columns; and what is read from is locked first.
   await session.query(`select from ${id} limit 0`);
   const [schema, name] = partsOf(id);

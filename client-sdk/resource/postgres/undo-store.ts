@@ -9,7 +9,8 @@ import type { Session } from '../facts.ts';
 import { type Image, rowIdentity, type Step } from '../image.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { textLiteral } from './literals.ts';
-import { restoreRows } from './restore.ts';
+import { locksOf } from './locks.ts';
+import { lookAtRows, resolveRows, restoreRows } from './restore.ts';
 
 /** The store; keeps nothing in memory. `restore` reads the facts of its tables afresh. */
 export function createPostgresUndoStore(): UndoStore {
@@ -21,6 +22,11 @@ export function createPostgresUndoStore(): UndoStore {
       if (gids.length > 0) await session.query(deleteOfGids, [gids]);
     },
     restore: restoreRows,
+    resolve: resolveRows,
+    look: lookAtRows,
+    locks: locksOf,
+    // Images hold PostgreSQL's own output, which is for people.
+    readable: (_, text) => text,
   };
 }
 
