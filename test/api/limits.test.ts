@@ -29,6 +29,9 @@ const oneStep = (parts: Body): Body => ({
   steps: [{ name: 's', participant, ...parts }],
 });
 
+const wait = { id: 1, database: 'd', blockers: [1] };
+const report = { gid: 'g', scope: 's', look: 1, waits: [], holders: [], connections: [] };
+
 const cases: readonly Case[] = [
   ['gid', 'begin', { gid: 'g'.repeat(64) }, { gid: 'g'.repeat(65) }, 'INVALID_REQUEST'],
   ['empty gid', 'begin', { gid: 'g' }, { gid: '' }, 'INVALID_REQUEST'],
@@ -180,6 +183,41 @@ const cases: readonly Case[] = [
     oneStep({ after: times(limits.branchesMax, () => 'a') }),
     oneStep({ after: times(limits.branchesMax + 1, () => 'a') }),
     'LIMIT_EXCEEDED',
+  ],
+  [
+    'waits',
+    'reportWaits',
+    { ...report, waits: times(limits.waitsMax, () => wait) },
+    { ...report, waits: times(limits.waitsMax + 1, () => wait) },
+    'LIMIT_EXCEEDED',
+  ],
+  [
+    'blockers',
+    'reportWaits',
+    { ...report, waits: [{ ...wait, blockers: times(limits.waitsMax, () => 1) }] },
+    { ...report, waits: [{ ...wait, blockers: times(limits.waitsMax + 1, () => 1) }] },
+    'LIMIT_EXCEEDED',
+  ],
+  [
+    'holders',
+    'reportWaits',
+    { ...report, holders: times(limits.waitsMax, () => ({ id: 1, gid: 'g' })) },
+    { ...report, holders: times(limits.waitsMax + 1, () => ({ id: 1, gid: 'g' })) },
+    'LIMIT_EXCEEDED',
+  ],
+  [
+    'connections',
+    'reportWaits',
+    { ...report, connections: times(limits.waitsMax, () => ({ database: 'd', id: 1 })) },
+    { ...report, connections: times(limits.waitsMax + 1, () => ({ database: 'd', id: 1 })) },
+    'LIMIT_EXCEEDED',
+  ],
+  [
+    'name of a database',
+    'reportWaits',
+    { ...report, waits: [{ ...wait, database: 'd'.repeat(64) }] },
+    { ...report, waits: [{ ...wait, database: 'd'.repeat(65) }] },
+    'INVALID_REQUEST',
   ],
   [
     'page',

@@ -39,6 +39,14 @@ describe('transactions', () => {
     ]);
   });
 
+  test('a report of waits needs no known gid', async () => {
+    const { post, coordinator } = createEdge();
+    const body = { scope: 's', look: 1, waits: [], holders: [], connections: [] };
+    const answer = await post('/v1/transactions/g9/waits', body);
+    expect([answer.statusCode, answer.json()]).toEqual([200, { giveWay: null }]);
+    expect(coordinator.asked).toEqual([{ verb: 'reportWaits', body: { gid: 'g9', ...body } }]);
+  });
+
   test('get and list take their query', async () => {
     const { post, get, coordinator } = createEdge();
     await post('/v1/transactions', { gid: 'g1' });

@@ -146,9 +146,13 @@ describe('what is remembered', () => {
   }
 
   it('the next wait of the same scope is another one', () => {
-    const graph = deadlocked();
     const waits = [{ id: 8, database: 'db', blockers: [0] }];
-    expect(say(graph, 5, 1, { waits })).toBeNull();
+    expect(say(deadlocked(), 5, 1, { waits })).toBeNull();
+    // Also as long as nobody has looked for deadlocks again.
+    const graph = new WaitGraph({ ...options, judgeEveryMs: 3 });
+    for (const nowMs of [1, 2, 3, 4]) for (const index of [0, 1]) say(graph, nowMs, index);
+    expect(say(graph, 5, 1)).toEqual({ wait: 7, to: 'g0' });
+    expect(say(graph, 6, 1, { waits })).toBeNull();
   });
 
   it('a gid that is decided is forgotten, and so is a scope that is silent', () => {

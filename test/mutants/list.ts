@@ -2,6 +2,7 @@
 
 import { callMutants } from './call-mutants.ts';
 import { coreMutants } from './core-mutants.ts';
+import { deadlockMutants } from './deadlock-mutants.ts';
 import { kindMutants } from './kind-mutants.ts';
 import { logMutants } from './log-mutants.ts';
 import { mailboxMutants } from './mailbox-mutants.ts';
@@ -20,4 +21,5 @@ export const mutants: readonly Mutant[] = [
   ...logMutants,
   ...participantMutants,
   ...resourceMutants,
+  ...deadlockMutants,
 ];
