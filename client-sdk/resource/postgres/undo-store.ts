@@ -3,6 +3,7 @@
  * Invariant: what {@link UndoStore.insert} leaves is all of the given steps, or none. All of it
  * wants READ COMMITTED: a statement sees what the one before it has waited for.
  */
+import { SettleError } from '../../errors.ts';
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
@@ -55,21 +56,34 @@ async function commitUnlessHeld(
     await session.query('commit');
     return [];
   }
+  for (let look = 0; look < looksMax; look += 1) {
+    if (await isCommitted(session, gid, rows)) return [];
+    await session.query('rollback to savepoint settle_look; release savepoint settle_look');
+    const found = await holders(session, gid, rows);
+    // Who was in the way may be gone by now. Nothing is committed for that.
+    if (found.length > 0) return found;
+  }
+  throw new SettleError('LOCK_CONFLICT', 'others came and went, again and again', { gid });
+}
+
+/** Each look that finds somebody who is gone by the next one takes one more. */
+const looksMax = 16;
+
+async function isCommitted(session: Session, gid: Gid, rows: Places): Promise<boolean> {
   try {
     await session.query(`savepoint settle_look;
       select ('${heldBy}' || gid)::integer from settle_undo where ${isHeld(gid, rows)};
       commit`);
-    return [];
+    return true;
   } catch (error) {
     if (!isHeldError(error)) throw error;
+    return false;
   }
-  await session.query('rollback to savepoint settle_look; release savepoint settle_look');
-  return await holders(session, gid, rows);
 }
 
 const heldBy = 'settle: held by ';
 
-/** invalid_text_representation, with the text that stands in {@link commitUnlessHeld}. */
+/** invalid_text_representation, with the text that stands in {@link isCommitted}. */
 function isHeldError(error: unknown): boolean {
   if (!(error instanceof Error) || !('code' in error)) return false;
   return error.code === '22P02' && error.message.includes(heldBy);
