@@ -20,6 +20,7 @@ import {
   type NumberedStep,
   type Occupant,
   occupantsOf,
+  othersOn,
   placesOf,
 } from './undo-rows.ts';
 
@@ -28,10 +29,10 @@ export function createMysqlUndoStore(): UndoStore {
   return {
     insert,
     async holders(session, gid, rows) {
-      return foreign(await occupantsOf(session, rows), gid);
+      return await othersOn(session, gid, rows);
     },
     async commitUnlessHeld(session, gid, rows) {
-      const held = foreign(await occupantsOf(session, rows), gid);
+      const held = await othersOn(session, gid, rows);
       if (held.length === 0) await session.query('commit');
       return held;
     },
