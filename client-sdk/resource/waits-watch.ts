@@ -22,6 +22,11 @@ const lookEveryMs = 150;
 const answerMsMax = 500;
 /** Scopes of one look, the oldest first: a process with more of them waits for something else. */
 const scopesMax = 256;
+/**
+ * Blockers of one wait. In a queue they wait for each other, and say so themselves; of many that share
+ * a lock those go who can, and what is left is the deadlock.
+ */
+const blockersMax = 16;
 /** After a coordinator that refuses: an older one does not know the question. */
 const restMs = 10_000;
 
@@ -115,7 +120,7 @@ function requestOf(
   );
   const waits = all.flatMap((wait) => {
     if (wait.kind === 'decision' || wait.connection === null) return [];
-    const ids = blockers.get(wait)?.slice(0, limits.waitsMax) ?? [];
+    const ids = blockers.get(wait)?.slice(0, blockersMax) ?? [];
     const { database } = wait.connection;
     return ids.length === 0 ? [] : { id: wait.id, database, blockers: ids };
   });

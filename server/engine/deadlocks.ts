@@ -30,6 +30,7 @@ export function createDeadlocks({ clock, admission, mailboxes }: DeadlockPorts):
     scopesMax: engineLimits.waitingScopesMax,
     forgetAfterMs: engineLimits.waitReportMs,
     judgeEveryMs: engineLimits.deadlockLookMs,
+    claimsPerMs: engineLimits.waitClaimsPerMs,
   });
   /** A gid of the user's own counts from its begin, or from now. */
   const bornAtMs = (gid: Gid): number =>

@@ -73,8 +73,10 @@ export const engineLimits = {
   waitingScopesMax: 4_096,
   /** Scopes report about seven times a second; one that has not for so long is forgotten. */
   waitReportMs: 2_000,
-  /** How often deadlocks are looked for at most: looking takes a millisecond for a thousand waiters. */
+  /** How often deadlocks are looked for at most. */
   deadlockLookMs: 50,
+  /** In a long queue everybody waits for many. Half a microsecond each: a twentieth of our time. */
+  waitClaimsPerMs: 100,
   /** How often a stopping engine looks whether its work is done. */
   drainPollMs: 20,
   /** Participants that come back get their waiting calls at this rate, with jitter. */

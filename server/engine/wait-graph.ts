@@ -16,8 +16,10 @@ export interface WaitGraphOptions {
   readonly scopesMax: number;
   /** A scope that has not reported for so long is forgotten. */
   readonly forgetAfterMs: number;
-  /** Cycles are looked for at most this often, whoever asks. */
+  /** Cycles are looked for at most this often, whoever asks … */
   readonly judgeEveryMs: number;
+  /** … and less often when there is more to look at: so many claims for each millisecond. */
+  readonly claimsPerMs: number;
 }
 
 /** When a report came, and how old its gid is. */
@@ -70,7 +72,7 @@ export class WaitGraph {
   readonly #bornAtMs = new Map<Gid, number>();
   /** The first edge of the cycle that a gid is the youngest of. */
   #verdicts: ReadonlyMap<Gid, Edge> = new Map();
-  #judgedAtMs = Number.NEGATIVE_INFINITY;
+  #nextLookAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WaitGraphOptions) {
     this.#options = options;
@@ -94,7 +96,7 @@ export class WaitGraph {
     if (before === undefined || before.look < request.look) {
       this.#scopes.set(key, scopeOf(request, before, nowMs));
     }
-    if (nowMs - this.#judgedAtMs >= this.#options.judgeEveryMs) this.#judge(nowMs);
+    if (nowMs >= this.#nextLookAtMs) this.#judge(nowMs);
     const verdict = this.#verdicts.get(gid);
     if (verdict?.scope !== name) return null;
     const isStill = [...waits, ...holders].some(({ id }) => id === verdict.wait);
@@ -125,9 +127,12 @@ export class WaitGraph {
   }
 
   #judge(nowMs: number): void {
-    this.#judgedAtMs = nowMs;
     this.#expire(nowMs);
-    const edges = inCycles(this.#edges());
+    const all = this.#edges();
+    const { judgeEveryMs, claimsPerMs } = this.#options;
+    const claims = [...all.values()].reduce((sum, { length }) => sum + length, 0);
+    this.#nextLookAtMs = nowMs + Math.max(judgeEveryMs, claims / claimsPerMs);
+    const edges = inCycles(all);
     const verdicts = new Map<Gid, Edge>();
     for (const atMs of momentsOf(edges)) {
       const then = inCycles(held(edges, atMs));

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { GivenWay, ReportWaitsRequest } from '../../client-sdk/protocol/index.ts';
 import { WaitGraph } from '../../server/engine/wait-graph.ts';
 
-const options = { scopesMax: 100, forgetAfterMs: 2_000, judgeEveryMs: 0 };
+const options = { scopesMax: 100, forgetAfterMs: 2_000, judgeEveryMs: 0, claimsPerMs: 1e9 };
 /** g0 is the eldest. */
 const gid = (index: number): string => `g${index}`;
 const bornAtMs = (of: string): number => Number(of.slice(1).split('-')[0]);
