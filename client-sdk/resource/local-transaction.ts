@@ -129,8 +129,8 @@ export class LocalTransaction<Native> {
     if (!turns.isHeldBy(owner) || begun === undefined) return;
     const takenBack = turns.run(owner, async () => {
       try {
-        this.#journal.heal(begun.name);
         await this.#failing(connection.query(dialect.statements.rollbackTo(begun.name)));
+        this.#journal.heal(begun.name);
       } finally {
         this.#journal.forgetSavepoints();
         turns.free(owner);
@@ -334,9 +334,14 @@ export class LocalTransaction<Native> {
     const job = {
       ...{ write, facts, statement },
       session: {
-        query: (text: string, parameters?: readonly unknown[]) => {
-          hasRun = true;
-          return this.#asLockConflict(this.#waiting.query(text, parameters));
+        query: async (text: string, parameters?: readonly unknown[]) => {
+          // A look changes nothing, unless it fails: a deadlock takes the transaction with it.
+          try {
+            return await this.#asLockConflict(this.#waiting.query(text, parameters));
+          } catch (error) {
+            hasRun = true;
+            throw error;
+          }
         },
       },
       perform: (text: string, parameters: readonly unknown[]) => {

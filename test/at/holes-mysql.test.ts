@@ -86,6 +86,9 @@ await describeOnKind('mysql', (kind) => {
     await refuses(world, [
       'with x as (select 1 as id) update account set cents = 1 where id in (select id from x)',
       'with x as (select 1 as id) delete from account where id in (select id from x)',
+      "with x as (select 7 as id) insert into account select id, 'x', 1 from x",
+      'insert into account with x as (select 7 as id) select id, null, 1 from x',
+      "replace into account with x as (select 1 as id) select id, 'x', 1 from x",
     ]);
     expect(await world.wallets.rowsOf('account')).toEqual(before);
   });
@@ -115,7 +118,7 @@ await describeOnKind('mysql', (kind) => {
     await refuses(world, [
       ...['insert into watched values (2, 2)', 'update watched set n = 2', 'delete from watched'],
       ...['replace into watched values (1, 2)', 'insert ignore into watched values (1, 2)'],
-      ...['delete from parent', 'update parent set code = 11', 'select 1 from seen for update'],
+      ...['delete from parent', 'update parent set code = 11', 'replace into parent values (1, 9)'],
       ...['delete p from parent p join child c on c.p = p.id'],
       ...["insert into seen values (9, 'x', 1)", 'update seen set cents = 1', 'delete from seen'],
       ...['select * from seen for update', 'insert into old values (1)'],
@@ -217,6 +220,22 @@ await describeOnKind('mysql', (kind) => {
       `select * from ${other}.account for update`,
     ]);
     expect(await world.wallets.rowsOf(`${other}.account`)).toEqual(['(1,1)']);
+  });
+
+  it('a row too long for the functions of the server is no row of nulls', async () => {
+    const world = await startWorld(kind);
+    await run(world, [
+      'create table big (id int primary key, body longtext, n int)',
+      'insert into big values (1, repeat("x", @@max_allowed_packet * 0.6), 0)',
+    ]);
+    const update = (text: string) => world.settle.transaction({}, () => world.bank.query(text));
+    const isRefused = { code: 'AT_UNSUPPORTED_SQL' };
+    await expect(update('update big set n = 1')).rejects.toMatchObject(isRefused);
+    await expect(update('delete from big')).rejects.toMatchObject(isRefused);
+    await world.wallets.query("update big set body = 'short'");
+    const lengthen = "update big set body = repeat('y', @@max_allowed_packet * 0.6)";
+    await expect(update(lengthen)).rejects.toMatchObject(isRefused);
+    expect(await world.wallets.rowsOf('big')).toEqual(['(1,short,0)']);
   });
 
   it('an undo row too long for a packet leaves nothing committed', async () => {

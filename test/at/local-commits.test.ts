@@ -1,23 +1,26 @@
 /**
- * Local commits of which the answer, the request, the order or the process is lost, on PostgreSQL:
+ * Local commits of which the answer, the request, the order or the process is lost, on every kind:
  * what became of them is looked up, never guessed.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { describeOn, type Provided } from '../support/databases.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { coordinatorUrl, name, schema, startWorld, untilOver } from './holes-world.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { describeOnEither, type EitherKind } from './either-kind.ts';
+import { coordinatorUrl, name, schemaOf, startWorld, untilOver } from './holes-world.ts';
 import type { ChildOrder, ChildSettings } from './service-child.ts';
-import { rowsOf, startDatabase, startService, undoRows, untilWaiting } from './world.ts';
+import { startService } from './world.ts';
 
-await describeOn('postgres', (server) => {
+await describeOnEither((kind) => {
+  // What ends a local commit of phase one: in one text with its barrier row, or a text of its own,
+  // behind the byte that says that it is one.
+  const commit = kind.of({ postgres: "'prepare', 'done'", mysql: '\u0003commit' });
+
   it('a local commit whose answer is lost, yet was done, counts as done', async () => {
-    const { settle, wallets, bank, shop, orders, proxy } = await startProxied(server);
+    const { settle, wallets, bank, shop, orders, proxy } = await startProxied(kind);
     let gid = '';
-    const lost = proxy.loseAnswerTo("'prepare', 'done'");
+    const lost = proxy.loseAnswerTo(commit);
     await settle.transaction({}, async (tx) => {
       gid = tx.gid;
       await shop.query('update account set cents = 1 where id = 1');
@@ -25,43 +28,29 @@ await describeOn('postgres', (server) => {
     });
     expect((await settle.get(gid)).phase).toBe('committed');
     await lost;
-    expect(await rowsOf(wallets, 'account')).toContain('(1,Ada,2)');
-    expect(await rowsOf(orders, 'account')).toContain('(1,Ada,1)');
-    expect(await undoRows(wallets)).toBe(0);
+    expect(await wallets.rowsOf('account')).toContain('(1,Ada,2)');
+    expect(await orders.rowsOf('account')).toContain('(1,Ada,1)');
+    expect(await wallets.undoRows()).toBe(0);
   });
 
-  it('a local commit that was lost on its way can never happen, and all is rolled back', async () => {
-    const { settle, wallets, bank, shop, orders, proxy } = await startProxied(server);
-    const before = [await rowsOf(wallets, 'account'), await rowsOf(orders, 'account')];
-    let gid = '';
-    const lost = proxy.loseRequest("'prepare', 'done'");
-    const work = settle.transaction({}, async (tx) => {
-      gid = tx.gid;
-      await shop.query('update account set cents = 1 where id = 1');
-      await bank.query('update account set cents = 2 where id = 1');
-    });
-    await expect(work).rejects.toThrow();
-    await lost;
-    await untilOver(settle, gid);
-    expect([await rowsOf(wallets, 'account'), await rowsOf(orders, 'account')]).toEqual(before);
-    const { rows } = await wallets.query(
-      'select operation, state from settle_barrier where gid = $1 order by operation',
-      [gid],
-    );
-    expect(rows[0]).toEqual({ operation: 'prepare', state: 'blocked' });
-    expect([await undoRows(wallets), await undoRows(orders)]).toEqual([0, 0]);
-  });
+  it('a local commit that was lost on its way can never happen, and all is rolled back', () =>
+    neverHappens(kind, (proxy) => proxy.loseRequest(commit)));
+
+  if (kind.store === 'mysql') {
+    it('a local commit whose line breaks behind its barrier row can never happen either', () =>
+      neverHappens(kind, (proxy) => proxy.loseAnswerTo("'prepare',")));
+  }
 
   it('a rollback that comes before the local commit makes that commit fail', async () => {
-    const { settle, wallets, bank, shop } = await startWorld(server);
-    const before = await rowsOf(wallets, 'account');
+    const { settle, wallets, bank, shop } = await startWorld(kind);
+    const before = await wallets.rowsOf('account');
     // Stands in the way of the undo row, so that the branch is registered and not yet committed.
-    const blocker = await wallets.connect();
-    // Even when a line below throws: what waits for it would wait for ever.
-    onTestFinished(() => blocker.release(true));
+    const blocker = await wallets.session();
     await blocker.query('begin');
+    const database = new URL(wallets.url).pathname.slice(1);
+    const table = kind.of({ postgres: 'public.account', mysql: `\`${database}\`.\`account\`` });
     await blocker.query(`insert into settle_undo values
-      ('public.account', '["1"]', 0, 'nobody', 1, 1, default, null, null, 0)`);
+      ('${table}', '["1"]', 0, 'nobody', 1, 1, default, null, null, 0)`);
     let gid = '';
     const work = settle.transaction({}, async (tx) => {
       gid = tx.gid;
@@ -69,55 +58,77 @@ await describeOn('postgres', (server) => {
       await bank.query('update account set cents = 2 where id = 1');
     });
     const failed = expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
-    await untilWaiting(wallets);
+    await wallets.untilWaiting();
     await settle.rollback(gid);
     await untilOver(settle, gid);
     await blocker.query('rollback');
     await failed;
-    expect(await rowsOf(wallets, 'account')).toEqual(before);
-    expect(await undoRows(wallets)).toBe(0);
+    expect(await wallets.rowsOf('account')).toEqual(before);
+    expect(await wallets.undoRows()).toBe(0);
   });
 
   it('undo rows outlive kill -9 of their service: another instance rolls back', async () => {
-    const url = await server.newDatabase();
-    const wallets = await startDatabase({ ...server, newDatabase: async () => url }, schema);
-    const before = await rowsOf(wallets, 'account');
+    const wallets = await kind.start(schemaOf(kind));
+    const before = await wallets.rowsOf('account');
     const service = name('wallet');
-    const child = await startChild({ coordinator: coordinatorUrl(), service, database: url });
+    const child = await startChild({
+      coordinator: coordinatorUrl(),
+      service,
+      database: wallets.url,
+    });
     const settle = await startService(coordinatorUrl(), name('shop'));
     let gid = '';
     const work = settle.transaction({ waitMs: 0 }, async (tx) => {
       gid = tx.gid;
       await tx.headers();
       await child.perform({ gid, text: "update account set owner = 'gone', cents = 0" });
-      expect(await undoRows(wallets)).toBe(3);
+      expect(await wallets.undoRows()).toBe(3);
       await child.kill();
       throw new Error('as planned');
     });
     await expect(work).rejects.toThrow('as planned');
-    expect(await undoRows(wallets)).toBe(3);
+    expect(await wallets.undoRows()).toBe(3);
     const other = await startService(coordinatorUrl(), service);
-    other.at(wallets, { resource: 'wallets' });
+    wallets.at(other, { resource: 'wallets' });
     expect(await untilOver(settle, gid)).toBe('rolledBack');
-    expect(await rowsOf(wallets, 'account')).toEqual(before);
-    expect(await undoRows(wallets)).toBe(0);
+    expect(await wallets.rowsOf('account')).toEqual(before);
+    expect(await wallets.undoRows()).toBe(0);
   });
 });
 
+/** A local commit of which something is lost before the database has heard all of it. */
+async function neverHappens(
+  kind: EitherKind,
+  lose: (proxy: TcpProxy) => Promise<void>,
+): Promise<void> {
+  const { settle, wallets, bank, shop, orders, proxy } = await startProxied(kind);
+  const before = [await wallets.rowsOf('account'), await orders.rowsOf('account')];
+  let gid = '';
+  const lost = lose(proxy);
+  const work = settle.transaction({}, async (tx) => {
+    gid = tx.gid;
+    await shop.query('update account set cents = 1 where id = 1');
+    await bank.query('update account set cents = 2 where id = 1');
+  });
+  await expect(work).rejects.toThrow();
+  await lost;
+  await untilOver(settle, gid);
+  expect([await wallets.rowsOf('account'), await orders.rowsOf('account')]).toEqual(before);
+  const barrier = await wallets.rowsOf(`(select operation, state from settle_barrier
+    where gid = '${gid}')`);
+  expect(barrier[0]).toBe('(prepare,blocked)');
+  expect([await wallets.undoRows(), await orders.undoRows()]).toEqual([0, 0]);
+}
+
 /** The resource `wallets` reaches its database through a proxy; `wallets` itself does not. */
-async function startProxied(server: Provided) {
+async function startProxied(kind: EitherKind) {
   const settle = await startService(coordinatorUrl(), name('shop'));
-  const orders = await startDatabase(server, schema);
-  const url = await server.newDatabase();
-  const wallets = await startDatabase({ ...server, newDatabase: async () => url }, schema);
-  const proxy = await startTcpProxy(url);
+  const orders = await kind.start(schemaOf(kind));
+  const wallets = await kind.start(schemaOf(kind));
+  const proxy = await startTcpProxy(wallets.url);
   onTestFinished(() => proxy.close());
-  const proxied = new pg.Pool({ connectionString: proxy.url });
-  // Idle clients lose their line, too, and the pool says so.
-  proxied.on('error', () => undefined);
-  onTestFinished(() => proxied.end());
-  const shop: pg.Pool = settle.at(orders, { resource: 'orders' });
-  const bank: pg.Pool = settle.at(proxied, { resource: 'wallets' });
+  const shop = orders.at(settle, { resource: 'orders' });
+  const bank = wallets.at(settle, { resource: 'wallets' }, { url: proxy.url, connections: 10 });
   return { settle, orders, wallets, shop, bank, proxy };
 }
 

@@ -121,34 +121,37 @@ await describeOnEither((kind) => {
 
   // PostgreSQL can go back to the savepoint, MySQL has no transaction left to go back in.
   if (kind.store === 'mysql') {
-    it('a deadlock takes all of it, when its owner rolls back', async () => {
-      const { settle, plain, bank } = await startWorld(kind);
-      const blocker = await plain.session();
-      await blocker.query('begin');
-      // The one that has changed less is the one that the database ends.
-      const rows = Array.from({ length: 99 }, (_, index) => `(${index + 10}, 0)`);
-      await blocker.query(`insert into account values ${rows}`);
-      await blocker.query('update account set cents = 21 where id = 2');
-      let blocked: Promise<unknown> = Promise.resolve();
-      const work = settle.transaction({}, async () => {
-        await bank.query('update account set cents = 11 where id = 1');
-        const client = await bank.connect();
-        await client.query('begin');
-        blocked = blocker.query('update account set cents = 12 where id = 1');
-        await plain.untilWaiting();
-        const ended = expect(client.query('delete from account where id = 2')).rejects;
-        await ended.toMatchObject({ code: 'LOCK_CONFLICT' });
-        await client.query('rollback');
-        client.release();
-        const late = expect(bank.query('update account set cents = 13 where id = 1')).rejects;
-        await late.toMatchObject({ code: 'LOCK_CONFLICT' });
-      });
-      await expect(work).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
-      await blocked;
-      await blocker.query('commit');
-      expect((await plain.rowsOf('account')).slice(0, 2)).toEqual(['(1,12)', '(2,21)']);
-      expect(await plain.undoRows()).toBe(0);
-    });
+    it.each([true, false])(
+      'a deadlock takes all of it, rolled back by its owner: %s',
+      async (isRolledBack) => {
+        const { settle, plain, bank } = await startWorld(kind);
+        const blocker = await plain.session();
+        await blocker.query('begin');
+        // The one that has changed less is the one that the database ends.
+        const rows = Array.from({ length: 99 }, (_, index) => `(${index + 10}, 0)`);
+        await blocker.query(`insert into account values ${rows}`);
+        await blocker.query('update account set cents = 21 where id = 2');
+        let blocked: Promise<unknown> = Promise.resolve();
+        const work = settle.transaction({}, async () => {
+          await bank.query('update account set cents = 11 where id = 1');
+          const client = await bank.connect();
+          await client.query('begin');
+          blocked = blocker.query('update account set cents = 12 where id = 1');
+          await plain.untilWaiting();
+          const ended = expect(client.query('delete from account where id = 2')).rejects;
+          await ended.toMatchObject({ code: 'LOCK_CONFLICT' });
+          if (isRolledBack) await client.query('rollback');
+          client.release();
+          const late = expect(bank.query('update account set cents = 13 where id = 1')).rejects;
+          await late.toMatchObject({ code: 'LOCK_CONFLICT' });
+        });
+        await expect(work).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
+        await blocked;
+        await blocker.query('commit');
+        expect((await plain.rowsOf('account')).slice(0, 2)).toEqual(['(1,12)', '(2,21)']);
+        expect(await plain.undoRows()).toBe(0);
+      },
+    );
   }
 
   it('keeps the deadline of a transaction that the coordinator never hears of', async () => {

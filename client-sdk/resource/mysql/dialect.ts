@@ -3,6 +3,7 @@
  * set by {@link withSettings}; the isolation is part of that. A text is one statement here, for
  * several in one are an option of the driver that users rightly leave off.
  */
+import { SettleError } from '../../errors.ts';
 import { type Gid, isGid } from '../../protocol/index.ts';
 import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../dialect.ts';
 import { createMysqlCatalog } from './catalog.ts';
@@ -33,6 +34,8 @@ export function createMysqlDialect(nowMs: () => number, user: MysqlStatements): 
  */
 const lockErrors: ReadonlySet<unknown> = new Set([1205, 1206, 1213, 3572]);
 
+const duplicate = 1062;
+
 function errnoOf(error: unknown): unknown {
   return error instanceof Error && 'errno' in error ? error.errno : null;
 }
@@ -53,8 +56,14 @@ const statements: DialectStatements = {
 
 const barrier: BranchBarrier = {
   async commitPhaseOne(session, branch) {
-    // A duplicate does not end the transaction: whoever gets this error must roll back.
-    await session.query(`insert ${rowOf(branch, 'prepare', 'done')}`);
+    try {
+      await session.query(`insert ${rowOf(branch, 'prepare', 'done')}`);
+    } catch (error) {
+      if (errnoOf(error) !== duplicate) throw error;
+      // It does not end the transaction: whoever gets this error must roll back.
+      const detail = 'the rollback came before the local commit';
+      throw new SettleError('ALREADY_ROLLED_BACK', detail, { gid: branch.gid, cause: error });
+    }
     await session.query('commit');
   },
   async commit(session) {

@@ -4,7 +4,8 @@
  * character sets); what is written is right under those of `session.ts`, and is read again anyway.
  * A type that is not here has no images, and its table is refused.
  *
- * Texts hold no comma, and none is `~`: that is what joins the columns of a row, and NULL.
+ * Texts hold no comma, and none is `~` or `!`: that is what joins the columns of a row, NULL, and
+ * what is longer than the server's functions give.
  */
 import type { Column, TableFacts } from '../facts.ts';
 import type { Image } from '../image.ts';
@@ -70,24 +71,33 @@ export function readingOf(type: string): Reading | null {
   return { kind: 'letters', charset, collation, isPadded: name === 'char' };
 }
 
-/** A column of which the image has a text: `expression` reads it. */
+/** A column of which the image has a text: `expression` reads it, NULL when `column` is. */
 interface Field {
   readonly name: string;
+  readonly column: string;
   readonly expression: string;
 }
 
 /**
  * One expression that reads a row of this table, as a text that {@link imageOf} understands. NULL
- * when there is no row (outer joins aside) or it is longer than max_allowed_packet. `alias`: what the
- * table is called in the statement, quoted.
+ * when there is no row (outer joins aside), or not a whole text ({@link isWhole}) when it or a column
+ * is longer than max_allowed_packet. `alias`: what the table is called in the statement, quoted.
  */
 export function imageExpression(facts: Pick<TableFacts, 'columns' | 'key'>, alias: string): string {
-  const texts = fieldsOf(facts, alias).map(({ expression }) => `ifnull(${expression}, '~')`);
+  // A function whose result is too long answers NULL, with a warning: that is no value of a row.
+  const texts = fieldsOf(facts, alias).map(
+    ({ expression, column }) => `ifnull(${expression}, if(${column} is null, '~', '!'))`,
+  );
   // Of one character set, whatever that of the connection is; the mark in front tells it from others.
   return `convert(concat_ws(',', '${mark}', ${texts.join(', ')}) using ascii)`;
 }
 
 const mark = 'r';
+
+/** Whether what {@link imageExpression} gave has all columns of its row. */
+export function isWhole(text: unknown): text is string {
+  return typeof text === 'string' && !text.includes(',!');
+}
 
 /** The image that the text is. Throws a plain Error for what is no row of this table. */
 export function imageOf(facts: Pick<TableFacts, 'id' | 'columns' | 'key'>, text: string): Image {
@@ -117,11 +127,15 @@ function fieldsOf(
 ): readonly Field[] {
   const weights = key.filter(({ form }) => form === 'weight');
   return [
-    ...columns.map((column) => ({ name: column.name, expression: textOf(column, alias) })),
+    ...columns.map((column) => ({
+      ...{ name: column.name, column: `${alias}.${quoted(column.name)}` },
+      expression: textOf(column, alias),
+    })),
     ...weights.map(({ name }) => {
       const column = columns.find((each) => each.name === name);
       if (column === undefined) throw new Error(`the key has no column ${name}`);
-      return { name: weightOf(name), expression: weightText(column, alias) };
+      const weight = { name: weightOf(name), column: `${alias}.${quoted(name)}` };
+      return { ...weight, expression: weightText(column, alias) };
     }),
   ];
 }

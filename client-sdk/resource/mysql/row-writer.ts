@@ -10,6 +10,7 @@ import { rowKey } from '../row-key.ts';
 import {
   imageExpression,
   imageOf,
+  isWhole,
   keyCondition,
   keyConditionOf,
   writtenAs,
@@ -41,7 +42,7 @@ export async function currentRows(
         where ${keyCondition(facts, 't', image)} ${lock}`,
     );
     for (const { image: text } of rows) {
-      if (typeof text !== 'string') throw new Error(`a row of ${facts.id} is too long to be read`);
+      if (!isWhole(text)) throw new Error(`a row of ${facts.id} is too long to be read`);
       const found = imageOf(facts, text);
       current.set(rowKey(facts, found), found);
     }

@@ -10,7 +10,7 @@ import { unsupported } from '../refusal.ts';
 import { rowKey } from '../row-key.ts';
 import { imageColumns } from '../statement.ts';
 import { imageAs } from './compose.ts';
-import { imageOf, keyCondition } from './image-columns.ts';
+import { imageOf, isWhole, keyCondition } from './image-columns.ts';
 
 /** Images by the key of their row. */
 export type Rows = ReadonlyMap<string, Image>;
@@ -33,10 +33,10 @@ export function imagesUnder(
   const images = new Map<string, Image>();
   for (const row of rows) {
     const text = row[column];
-    if (typeof text !== 'string') {
+    if (!isWhole(text)) {
       throw unsupported(
         `a row of ${facts.id} that is too long to be read as one text`,
-        'raise max_allowed_packet to three times its length',
+        'raise max_allowed_packet to five times its length',
       );
     }
     const image = imageOf(facts, text);
