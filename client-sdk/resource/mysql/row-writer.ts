@@ -212,11 +212,8 @@ async function isReferred(
   const pairs = reference.columns.map(
     ({ own, theirs }) => `c.${quoted(theirs)} = t.${quoted(own)}`,
   );
-  // A row may refer to itself.
-  const others =
-    reference.table === facts.id
-      ? `and not (${facts.key.map(({ name }) => `c.${quoted(name)} = t.${quoted(name)}`).join(' and ')})`
-      : '';
+  // A row may refer to itself. By its values, for MariaDB has years differ that are the same.
+  const others = reference.table === facts.id ? `and not ${keyCondition(facts, 'c', from)}` : '';
   const { rows } = await session.query(
     `select 1 as referred from ${facts.id} as t join ${reference.table} as c on ${pairs.join(' and ')}
       where ${keyCondition(facts, 't', from)} ${others} limit 1`,
