@@ -1,5 +1,12 @@
 /** From the body of an HTTP request to a call: the parse boundary of participants over HTTP. */
-import { type Call, isGid, type Json, limits, type Operation, type Question } from '../protocol/index.ts';
+import {
+  type Call,
+  isGid,
+  type Json,
+  limits,
+  type Operation,
+  type Question,
+} from '../protocol/index.ts';
 
 /**
  * The call, or what is wrong with the body. Method and operation are those of the address, whatever

@@ -6,7 +6,13 @@
  */
 
 import { SettleError } from '../errors.ts';
-import { type Call, type CallAnswer, isName, type Operation, type Question } from '../protocol/index.ts';
+import {
+  type Call,
+  type CallAnswer,
+  isName,
+  type Operation,
+  type Question,
+} from '../protocol/index.ts';
 import { answerOfError } from './answer.ts';
 
 /** What a participant offers under one name. Built by `tccMethod` and `stepMethod`. */

@@ -59,6 +59,11 @@ export interface DialectStatements {
   savepoint(name: string): string;
   rollbackTo(name: string): string;
   release(name: string): string;
+  /**
+   * Tells guards that this local transaction is ours. To be said again in the next one, and after
+   * going back to a savepoint.
+   */
+  readonly passGuards: string;
 }
 
 /** A statement that waits: on which connection, and its text. */

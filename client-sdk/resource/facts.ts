@@ -48,6 +48,8 @@ export interface TableFacts {
   /** In the order of the primary key; empty when there is none. */
   readonly key: readonly KeyColumn[];
   readonly hazards: readonly Hazard[];
+  /** Triggers of ours refuse writers that don't come through Settle: say first that this one does. */
+  readonly isGuarded: boolean;
   /** Why no statement may change it at all (`it is a view`, `its key has type jsonb`); null: nothing. */
   readonly refusal: string | null;
 }

@@ -26,6 +26,8 @@ export class Journal {
   readonly #steps: Step[] = [];
   readonly #savepoints: Savepoint[] = [];
   #failure: Failure | null = null;
+  /** Whether guards know whose local transaction this is; what was said since a savepoint goes with it. */
+  hasPass = false;
 
   get steps(): readonly Step[] {
     return this.#steps;
@@ -70,6 +72,7 @@ export class Journal {
 
   /** What came after the savepoint never was. */
   heal(name: string): void {
+    this.hasPass = false;
     const at = this.#indexOf(name);
     const savepoint = this.#savepoints[at];
     if (savepoint === undefined) return;
@@ -91,6 +94,7 @@ export class Journal {
 
   /** All of it is durable, or was taken back: nothing has been done since. */
   clear(): void {
+    this.hasPass = false;
     this.#steps.length = 0;
     this.#savepoints.length = 0;
     this.#failure = null;

@@ -17,7 +17,7 @@ import type { Gid } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
 import { meaningOf } from './database-error.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
-import type { FunctionName, Session } from './facts.ts';
+import type { FunctionName, Session, TableFacts } from './facts.ts';
 import { Journal } from './journal.ts';
 import { unsupported } from './refusal.ts';
 import type { WriteStatement } from './statement.ts';
@@ -330,6 +330,7 @@ export class LocalTransaction<Native> {
     );
     for (const one of facts) refuseHazards(write, one);
     await this.#refuseWriters(write.functions);
+    await this.#passGuards(write, facts);
     let hasRun = false;
     const job = {
       ...{ write, facts, statement },
@@ -358,6 +359,15 @@ export class LocalTransaction<Native> {
       if (hasRun) this.#journal.fail(error);
       throw error;
     }
+  }
+
+  /** Costs a round trip, once, and only where a guard is. */
+  async #passGuards({ change }: WriteStatement, facts: readonly TableFacts[]): Promise<void> {
+    const { connection, dialect } = this.#ports;
+    const isMet = change !== 'lock' && facts.some(({ isGuarded }) => isGuarded);
+    if (!isMet || this.#journal.hasPass) return;
+    await this.#failing(connection.query(dialect.statements.passGuards));
+    this.#journal.hasPass = true;
   }
 
   /** For statements that may wait for others, and are ended when that has no end. */

@@ -20,7 +20,7 @@ await describeOn('mysql', (server) => {
         { name: 'n', form: 'text' },
         { name: 'a`b', form: 'text' },
       ],
-      ...{ hazards: [], refusal: null },
+      ...{ hazards: [], isGuarded: false, refusal: null },
     });
     expect(facts.columns.map(({ name, isGenerated }) => `${name} ${isGenerated}`)).toEqual([
       ...['a`b false', 'K false', 'g true', 'n false'],

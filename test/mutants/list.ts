@@ -3,6 +3,7 @@
 import { callMutants } from './call-mutants.ts';
 import { coreMutants } from './core-mutants.ts';
 import { deadlockMutants } from './deadlock-mutants.ts';
+import { guardMutants } from './guard-mutants.ts';
 import { kindMutants } from './kind-mutants.ts';
 import { logMutants } from './log-mutants.ts';
 import { mailboxMutants } from './mailbox-mutants.ts';
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...participantMutants,
   ...resourceMutants,
   ...deadlockMutants,
+  ...guardMutants,
 ];

@@ -172,8 +172,8 @@ const ofLocks: readonly Mutant[] = [
     name: 'lone-commit-past-a-locked-row',
     idea: 'a row of another gid that the look finds does not stop the commit behind it',
     file: undoStore,
-    find: "select ('${heldBy}' || gid)::integer from",
-    replace: "select ('${heldBy}' || gid) from",
+    find: "' || gid)::integer from",
+    replace: "' || gid) from",
     killedBy: ['at-undo'],
   },
   {

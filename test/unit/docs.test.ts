@@ -62,6 +62,8 @@ test('commands that no test runs are these; test/examples/quickstart.test.ts run
     'docs/guides/at.md: npm run settle -- migrate --participant postgres://user@host/orders',
     `docs/guides/at.md: npm install libpg-query@18.1.5 pgsql-deparser@18.3.8      # for PostgreSQL
 npm install @guanmingchiu/sqlparser-ts@0.62.0             # for MySQL and MariaDB`,
+    `docs/guides/at.md: npm run settle -- migrate --participant postgres://user@host/orders --guard purchase --guard shop.line
+npm run settle -- migrate --participant postgres://user@host/orders --unguard purchase`,
     'docs/guides/at.md: curl -sf $SETTLE_URL/v1/transactions/GID/undo',
     `docs/guides/at.md: curl -sf -X POST $SETTLE_URL/v1/transactions/GID/undo/resolve -H 'content-type: application/json' -d '{
   "resource": "wallets", "reason": "ticket 4711: the owner was renamed by hand", "dryRun": true,

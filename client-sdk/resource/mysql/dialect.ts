@@ -7,6 +7,7 @@ import { SettleError } from '../../errors.ts';
 import { type Gid, isGid } from '../../protocol/index.ts';
 import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../dialect.ts';
 import { createMysqlCatalog } from './catalog.ts';
+import { passGuards } from './guard.ts';
 import { textLiteral, wholeLiteral } from './literals.ts';
 import { createMysqlUndoStore } from './undo-store.ts';
 import { mysqlWaits } from './waits.ts';
@@ -52,6 +53,7 @@ const statements: DialectStatements = {
   // It stays set; setting it again moves it.
   rollbackTo: (name) => `rollback to savepoint ${name}`,
   release: (name) => `release savepoint ${name}`,
+  passGuards,
 };
 
 const barrier: BranchBarrier = {

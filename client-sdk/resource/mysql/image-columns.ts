@@ -120,6 +120,19 @@ export function imageText(facts: Pick<TableFacts, 'columns' | 'key'>, image: Ima
   return [mark, ...fieldsOf(facts, '').map(({ name }) => image[name] ?? '~')].join(',');
 }
 
+/** Expressions of what `rowKey` takes from an image, in the order of the key. */
+export function keyTexts(
+  facts: Pick<TableFacts, 'columns' | 'key'>,
+  alias: string,
+): readonly string[] {
+  const fields = new Map(fieldsOf(facts, alias).map((field) => [field.name, field.expression]));
+  return facts.key.map(({ name, form }) => {
+    const expression = fields.get(form === 'weight' ? weightOf(name) : name);
+    if (expression === undefined) throw new Error(`the key has no column ${name}`);
+    return expression;
+  });
+}
+
 /** The columns, and the weights of key columns that are compared by them. */
 function fieldsOf(
   { columns, key }: Pick<TableFacts, 'columns' | 'key'>,

@@ -14,6 +14,7 @@ import { type Image, rowIdentity, type Step } from '../image.ts';
 import { type LookedUp, lookUpRows, type PlannedRows, type RowSource } from '../planned-row.ts';
 import { asRestored, dirtyRow, planned, type RowChange, writtenRows } from '../restore-plan.ts';
 import type { DirtyRow, LookedAt, Resolved, Restored } from '../undo-store.ts';
+import { passGuards } from './guard.ts';
 import { partsOf } from './names.ts';
 import { currentRows, type RestoredTable, writeBack } from './row-writer.ts';
 import { restoreSettings } from './session.ts';
@@ -122,6 +123,7 @@ interface Waiting {
  * passed that the statements did not pass.
  */
 async function writeAll(session: Session, changes: readonly Change[]): Promise<DirtyRow | null> {
+  if (changes.some(({ table }) => table.facts.isGuarded)) await session.query(passGuards);
   const waiting: Waiting = { late: [], error: null };
   for (const change of changes) {
     let outcome = await attempt(session, change, waiting);

@@ -5,6 +5,7 @@
  * and nobody waits for the second.
  */
 import type { HeldConnection, ResourceDatabase } from '../database.ts';
+import { closeGuards } from './guard.ts';
 import { wholeLiteral } from './literals.ts';
 
 /** Before 11.1 MariaDB knows only the old name of the isolation, MySQL 8 only the new one. */
@@ -54,6 +55,8 @@ export function withSettings<Native>(
 const reset = `set ${[
   `@@session.${isolation} = @settle_isolation`,
   ...settings.map((name) => `@@session.${name} = @settle_${name}`),
+  // Always: who has set it may not have come to tell.
+  closeGuards,
 ].join(', ')}`;
 
 function puttingBack<Native>(connection: HeldConnection<Native>): HeldConnection<Native> {
@@ -66,14 +69,20 @@ function puttingBack<Native>(connection: HeldConnection<Native>): HeldConnection
     release(error) {
       if (isReleased) return;
       isReleased = true;
-      // Also after an error: not every kind of pool can throw a connection away.
+      // Also after an error: not every kind of pool can throw a connection away. One that cannot be
+      // put back ends itself, for its next user must not get it as it is.
       connection.query(reset).then(
         () => connection.release(error),
-        (failure: unknown) => connection.release(error ?? asError(failure)),
+        async (failure: unknown) => {
+          await connection.query('kill connection_id()').catch(nothing);
+          connection.release(error ?? asError(failure));
+        },
       );
     },
   };
 }
+
+function nothing(): void {}
 
 function asError(failure: unknown): Error {
   return failure instanceof Error ? failure : new Error('it could not be set', { cause: failure });

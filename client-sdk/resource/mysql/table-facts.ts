@@ -4,23 +4,44 @@
  * what a statement may do here, its undo may do, too; so a trigger on insert stands against delete.
  */
 import type { Column, Hazard, KeyColumn, TableFacts } from '../facts.ts';
+import { strangerNamed } from '../guard.ts';
+import { type GuardedTable, isGuard, isNamedGuard } from './guard.ts';
 import { comparisonOf, readingOf } from './image-columns.ts';
 import { quoted } from './names.ts';
 import type { ColumnRow, KeyRow, ReferenceRow, TableRow, TriggerRow } from './table-query.ts';
 
 /** What the catalogue says of a table, as a resource needs it. */
 export function factsFrom(row: TableRow): TableFacts {
+  const { id, columns, key } = guardedBy(row);
+  const refusal = refusalOf(row);
+  // Without these no guard can be made, and so none is one.
+  const guards = refusal === null ? row.triggers.filter((each) => isGuardOf(row, each)) : [];
+  return {
+    ...{ id, columns, key },
+    isGuarded: guards.length > 0,
+    hazards: [
+      ...row.triggers.filter((each) => !guards.includes(each)).map(hazardOfTrigger),
+      ...row.references.flatMap((each) => hazardsOfReference(each, row)),
+    ],
+    refusal,
+  };
+}
+
+/** The table as a guard sees it. */
+export function guardedBy(row: TableRow): GuardedTable {
   return {
     id: `${quoted(row.schema)}.${quoted(row.name)}`,
+    schema: row.schema,
     // A virtual column is no part of the row: it is computed when it is read.
     columns: row.columns.filter((column) => !isVirtual(column)).map(columnOf),
     key: row.key.map((key) => ({ name: key.name, form: formOf(key, row) ?? 'text' })),
-    hazards: [
-      ...row.triggers.map(hazardOfTrigger),
-      ...row.references.flatMap((each) => hazardsOfReference(each, row)),
-    ],
-    refusal: refusalOf(row),
+    undoSchema: row.undoSchema,
   };
+}
+
+/** Compared only when the name says so: the text of a guard is long. */
+function isGuardOf(row: TableRow, trigger: TriggerRow): boolean {
+  return isNamedGuard(trigger) && isGuard(trigger, guardedBy(row));
 }
 
 function columnOf({ name, type, extra }: ColumnRow): Column {
@@ -106,7 +127,7 @@ function formOf({ name }: KeyRow, { columns }: TableRow): KeyColumn['form'] | nu
 
 /** Of MySQL a trigger fires on any update, whatever columns it sets. */
 function hazardOfTrigger({ name, event }: TriggerRow): Hazard {
-  const what = `trigger ${name}`;
+  const what = isNamedGuard({ name }) ? strangerNamed(name) : `trigger ${name}`;
   if (event.toUpperCase() === 'UPDATE') return { what, on: ['update'], columns: null };
   return { what, on: ['insert', 'delete'], columns: null };
 }

@@ -26,6 +26,11 @@ export interface KeyRow {
 export interface TriggerRow {
   readonly name: string;
   readonly event: string;
+  /** `BEFORE` or `AFTER`. */
+  readonly timing: string;
+  /** What it does and under which sql_mode; read of guards only, by their names. */
+  readonly body: string;
+  readonly sqlMode: string;
 }
 
 /** A foreign key of another table, or of this one, that refers to this table. */
@@ -50,6 +55,8 @@ export interface TableRow {
   readonly triggers: readonly TriggerRow[];
   readonly references: readonly ReferenceRow[];
   readonly seesTriggers: boolean;
+  /** The session's own database: where its settle_undo is. */
+  readonly undoSchema: string;
 }
 
 /** A table's full name, in the spelling of the catalogue. */
@@ -72,13 +79,18 @@ export async function readTable(session: Session, table: FullName): Promise<Tabl
     engine: head.d,
     columns: ofKind(parts, 'column').map(({ a, b, c }) => ({ name: a, type: b, extra: c })),
     key: ofKind(parts, 'key').map(({ a, b }) => ({ name: a, isPrefix: b !== '' })),
-    triggers: ofKind(parts, 'trigger').map(({ a, b }) => ({ name: a, event: b })),
+    triggers: ofKind(parts, 'trigger').map(triggerIn),
     references: referencesIn(ofKind(parts, 'reference')),
     seesTriggers: seesTriggers(
       grants.rows.map((row) => String(Object.values(row)[0])),
       table,
     ),
+    undoSchema: head.e,
   };
+}
+
+function triggerIn({ a, b, c, d, e }: Part): TriggerRow {
+  return { name: a, event: b, timing: c, body: d, sqlMode: e };
 }
 
 /** A row of the query: what `a` to `g` are depends on its kind. */
@@ -134,7 +146,7 @@ function queryFor({ schema, name }: FullName): string {
   const spelled = `(@@lower_case_table_names <> 0 or hex(convert(concat(table_schema, '.', table_name)
     using utf8mb4)) = '${Buffer.from(`${schema}.${name}`).toString('hex').toUpperCase()}')`;
   return `select 'table' as kind, 0 as place, table_schema as a, table_name as b, table_type as c,
-      engine as d, null as e, null as f
+      engine as d, database() as e, null as f
     from information_schema.tables where ${ofTable} and ${spelled}
   union all select 'column', ordinal_position, column_name, concat(column_type,
       ifnull(concat(' character set ', character_set_name, ' collate ', collation_name), '')),
@@ -142,7 +154,8 @@ function queryFor({ schema, name }: FullName): string {
     from information_schema.columns where ${ofTable}
   union all select 'key', seq_in_index, column_name, sub_part, null, null, null, null
     from information_schema.statistics where ${ofTable} and index_name = 'PRIMARY'
-  union all select 'trigger', 0, trigger_name, event_manipulation, null, null, null, null
+  union all select 'trigger', 0, trigger_name, event_manipulation, action_timing,
+      if(trigger_name like 'settle%', action_statement, null), sql_mode, null
     from information_schema.triggers where event_object_schema = ${textLiteral(schema)}
       and event_object_table = ${textLiteral(name)}
   union all select 'reference', k.ordinal_position, k.constraint_name,

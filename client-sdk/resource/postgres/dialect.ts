@@ -8,6 +8,7 @@ import { type Gid, isGid } from '../../protocol/index.ts';
 import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../dialect.ts';
 import { createPostgresAnalyzer } from './analyzer.ts';
 import { createPostgresCatalog } from './catalog.ts';
+import { passGuards } from './guard.ts';
 import { createPostgresUndoStore } from './undo-store.ts';
 import { postgresWaits } from './waits.ts';
 import { writeOnPostgres } from './write.ts';
@@ -44,6 +45,7 @@ const statements: DialectStatements = {
   savepoint: (name) => `savepoint ${name}`,
   rollbackTo: (name) => `rollback to savepoint ${name}; release savepoint ${name}`,
   release: (name) => `release savepoint ${name}`,
+  passGuards,
 };
 
 const barrier: BranchBarrier = {

@@ -16,6 +16,7 @@ import { type LookedUp, lookUpRows, type RowSource } from '../planned-row.ts';
 import { asRestored, dirtyRow, planned, writtenRows } from '../restore-plan.ts';
 import type { LookedAt, Resolved, Restored } from '../undo-store.ts';
 import { partsOf } from './functions.ts';
+import { passGuards } from './guard.ts';
 import {
   currentRows,
   type Objection,
@@ -112,6 +113,7 @@ async function writeAll(
   session: Session,
   changes: readonly RowChange[],
 ): Promise<Objection | null> {
+  if (changes.some(({ table }) => table.facts.isGuarded)) await session.query(passGuards);
   const others = updatesFirst(changes);
   const isOther = others.some((change, index) => change !== changes[index]);
   if (!isOther) return await writeGroups(session, groupsOf(changes));

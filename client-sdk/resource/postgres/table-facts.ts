@@ -4,6 +4,8 @@
  * here, its undo may do, too; so a trigger on insert stands against delete as well.
  */
 import type { Column, Hazard, KeyColumn, TableFacts } from '../facts.ts';
+import { strangerNamed } from '../guard.ts';
+import { isGuard, isNamedGuard } from './guard.ts';
 import type { CascadeRow, FunctionRow, KeyRow, TableRow, TriggerRow } from './table-query.ts';
 
 /** What the catalogue says of a table, as a resource needs it. */
@@ -12,7 +14,8 @@ export function factsFrom(row: TableRow): TableFacts {
   return {
     id: row.id,
     columns: row.columns.map(columnOf),
-    key: row.key.map((column) => ({ name: column.name, form: formOf(column, row) ?? 'text' })),
+    key: keyOf(row),
+    isGuarded: row.triggers.some((trigger) => isGuardOf(row, trigger)),
     hazards: [
       ...row.triggers.flatMap((trigger) => hazardsOfTrigger(trigger, row)),
       ...row.cascades.flatMap((cascade) => hazardsOfCascade(cascade, row)),
@@ -21,6 +24,16 @@ export function factsFrom(row: TableRow): TableFacts {
     ],
     refusal,
   };
+}
+
+function keyOf(row: TableRow): readonly KeyColumn[] {
+  return row.key.map((column) => ({ name: column.name, form: formOf(column, row) ?? 'text' }));
+}
+
+function isGuardOf(row: TableRow, trigger: TriggerRow): boolean {
+  // Compared only when the name says so: the text of a guard is long.
+  if (!isNamedGuard(trigger)) return false;
+  return isGuard(trigger, { id: row.id, key: keyOf(row), undoSchema: row.undoSchema });
 }
 
 function columnOf({ name, type, isGenerated, isAlwaysIdentity }: Column): Column {
@@ -95,8 +108,10 @@ function formOf(key: KeyRow, { hasPlainCases }: TableRow): KeyColumn['form'] | n
 
 const triggerBits = { insert: 4, delete: 8, update: 16 } as const;
 
-function hazardsOfTrigger({ name, type, columns }: TriggerRow, row: TableRow): readonly Hazard[] {
-  const what = `trigger ${name}`;
+function hazardsOfTrigger(trigger: TriggerRow, row: TableRow): readonly Hazard[] {
+  if (isGuardOf(row, trigger)) return [];
+  const { name, type, columns } = trigger;
+  const what = isNamedGuard(trigger) ? strangerNamed(name) : `trigger ${name}`;
   const hazards: Hazard[] = [];
   if ((type & (triggerBits.insert | triggerBits.delete)) !== 0) {
     hazards.push({ what, on: ['insert', 'delete'], columns: null });

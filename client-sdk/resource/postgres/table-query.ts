@@ -32,6 +32,19 @@ export interface TriggerRow {
   readonly name: string;
   readonly type: number;
   readonly columns: readonly string[];
+  readonly definition: TriggerDefinition;
+}
+
+/** What a trigger does, and under which settings (`name=value`). */
+export interface TriggerDefinition {
+  /** Schema and name, quoted. */
+  readonly function: string;
+  readonly body: string;
+  readonly language: string;
+  readonly settings: readonly string[];
+  readonly isDefiner: boolean;
+  /** No condition, no arguments, no constraint: each time, at once. */
+  readonly isPlain: boolean;
 }
 
 /** A foreign key of another table, or of this one, that changes rows when this table changes. */
@@ -68,6 +81,8 @@ export interface TableRow {
   readonly hasPlainCases: boolean;
   /** Tables called settle_undo, in any schema. */
   readonly undoTables: number;
+  /** Where that is, quoted; with several, one of them. `public` when there is none. */
+  readonly undoSchema: string;
   readonly isKeyImmediate: boolean;
   readonly rules: readonly string[];
   readonly columns: readonly ColumnRow[];
@@ -160,10 +175,19 @@ function namesOf(table: string, numbers: string): string {
   );
 }
 
+const definition = `json_build_object('function', ${qualified('pn.nspname', 'p.proname')},
+    'body', p.prosrc, 'language', l.lanname, 'settings', coalesce(p.proconfig, '{}'),
+    'isDefiner', p.prosecdef,
+    'isPlain', t.tgqual is null and t.tgnargs = 0 and t.tgconstraint = 0)`;
+
 const triggers = list(
   `json_build_object('name', t.tgname, 'type', t.tgtype,
-    'columns', ${namesOf('c.oid', 't.tgattr')})`,
-  `from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal
+    'columns', ${namesOf('c.oid', 't.tgattr')}, 'definition', ${definition})`,
+  `from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace
+    join pg_catalog.pg_language l on l.oid = p.prolang
+    where t.tgrelid = c.oid and not t.tgisinternal
     and (t.tgenabled = 'A' or t.tgenabled =
       case current_setting('session_replication_role') when 'replica' then 'R' else 'O' end)`,
   't.tgname',
@@ -224,6 +248,9 @@ const query = `select json_build_object(
       = 'abcdefghijklmnopqrstuvwxyz',
     'undoTables', (select count(*) from pg_catalog.pg_class u
       where u.relname = 'settle_undo' and u.relkind = 'r'),
+    'undoSchema', coalesce((select quote_ident(n.nspname) from pg_catalog.pg_class u
+      join pg_catalog.pg_namespace n on n.oid = u.relnamespace
+      where u.relname = 'settle_undo' and u.relkind = 'r' order by 1 limit 1), 'public'),
     'isKeyImmediate', coalesce(i.indimmediate, true),
     'rules', ${rules}, 'columns', ${columns}, 'key', ${key}, 'triggers', ${triggers},
     'cascades', ${cascades}, 'functions', ${functions})::text as described

@@ -35,6 +35,7 @@ function table(id: string, key: string, columns: string): TableFacts {
     }),
     key: key.split(' ').map((name) => ({ name, form: 'text' as const })),
     hazards: [],
+    isGuarded: false,
     refusal: null,
   };
 }

@@ -89,7 +89,13 @@ describe('a statement put together', () => {
 
   it('has few texts for many keys', () => {
     const facts: TableFacts = {
-      ...{ id: '`s`.`t`', hazards: [], refusal: null, key: [{ name: 'id', form: 'text' }] },
+      ...{
+        id: '`s`.`t`',
+        hazards: [],
+        isGuarded: false,
+        refusal: null,
+        key: [{ name: 'id', form: 'text' }],
+      },
       columns: [{ name: 'id', type: 'int(11)', isGenerated: false, isAlwaysIdentity: false }],
     };
     const images = (count: number) => Array.from({ length: count }, (_, i) => ({ id: `${i}` }));

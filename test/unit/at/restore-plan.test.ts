@@ -25,6 +25,7 @@ const table: PlannedTable = {
     columns: [column('id'), column('a'), column('b'), column('twice', true)],
     key: [{ name: 'id', form: 'text' }],
     hazards: [],
+    isGuarded: false,
     refusal: null,
   },
 };
