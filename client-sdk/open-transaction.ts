@@ -16,6 +16,7 @@ import {
   type Phase,
   type TransactionAnswer,
 } from './protocol/index.ts';
+import type { LoneCommit } from './resource/local-transaction.ts';
 import { Locals } from './resource/locals.ts';
 
 /** The options of a transaction, checked and complete. */
@@ -113,6 +114,11 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   async finishLocals(): Promise<void> {
     clearTimeout(this.#localsDeadline);
     await this.#locals?.finish(this.branches.knowledge === 'none');
+  }
+
+  /** What became of the commit on one database alone; null: there was none, or it did not happen. */
+  get loneCommit(): LoneCommit | null {
+    return this.#locals?.loneCommit ?? null;
   }
 
   /** Takes back what resources have not committed. Never throws. */

@@ -68,15 +68,20 @@ export async function runTransaction<T>(
   const plan = planOf(options);
   plan.signal?.throwIfAborted();
   const global = new OpenTransaction(client, plan);
+  const work = runBranches(global, callback);
   let value: T;
   try {
-    value = await untilAborted(plan.signal, runBranches(global, callback));
-    plan.signal?.throwIfAborted();
+    value = await untilAborted(plan.signal, work);
+    if (global.loneCommit === null) plan.signal?.throwIfAborted();
   } catch (error) {
     global.abort(error);
     await global.abandonLocals();
-    await rollBack(client, global, error, plan.signal?.aborted === true);
-    throw error;
+    if (global.loneCommit === null) {
+      await rollBack(client, global, error, plan.signal?.aborted === true);
+      throw error;
+    }
+    // Its commit, on one database alone, was on its way already: what became of it counts.
+    value = await work;
   }
   global.end(isOver);
   await commit(client, global);

@@ -15,7 +15,7 @@
 import { SettleError } from '../errors.ts';
 import type { Gid } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
-import { meaningOf } from './database-error.ts';
+import { isWordOfDatabase, meaningOf } from './database-error.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
 import type { FunctionName, Session, TableFacts } from './facts.ts';
 import { Journal } from './journal.ts';
@@ -43,6 +43,9 @@ export interface LocalTransactionPorts<Native> {
   readonly eager: EagerCommits | null;
 }
 
+/** How a commit without the coordinator ended. */
+export type LoneCommit = 'committed' | 'unknown';
+
 /** What a local transaction needs that commits whenever the user's own does. */
 export interface EagerCommits {
   /** Begins anew on the same connection. */
@@ -69,9 +72,15 @@ export class LocalTransaction<Native> {
   /** What its end has sent last. */
   #sent: Promise<unknown> = Promise.resolve();
   #isLetGo = false;
+  #loneCommit: LoneCommit | null = null;
 
   constructor(ports: LocalTransactionPorts<Native>) {
     this.#ports = ports;
+  }
+
+  /** What became of {@link commitAlone}; null: nothing of it is committed, or ever will be. */
+  get loneCommit(): LoneCommit | null {
+    return this.#loneCommit;
   }
 
   /** Whether it has changed or locked rows. */
@@ -177,9 +186,16 @@ export class LocalTransaction<Native> {
     this.#journal.refuseFailed();
     await this.#untilNoHolder(async () => {
       const rows = this.#journal.steps;
-      const holders = await dialect.undo.commitUnlessHeld(connection, gid, rows);
-      this.#isOver = holders.length === 0;
-      return holders;
+      try {
+        const holders = await dialect.undo.commitUnlessHeld(connection, gid, rows);
+        this.#isOver = holders.length === 0;
+        if (this.#isOver) this.#loneCommit = 'committed';
+        return holders;
+      } catch (error) {
+        // The database says why it did not commit; without a word of it nobody knows.
+        if (!isWordOfDatabase(error)) this.#loneCommit = 'unknown';
+        throw error;
+      }
     });
     connection.release();
   }

@@ -6,9 +6,8 @@
 import type { BranchCaller } from '../branch-caller.ts';
 import { SettleError } from '../errors.ts';
 import type { Gid, Participant } from '../protocol/index.ts';
-import { isWordOfDatabase } from './database-error.ts';
 import type { BranchKey, PhaseOne } from './dialect.ts';
-import type { EagerCommits, LocalTransaction } from './local-transaction.ts';
+import type { EagerCommits, LocalTransaction, LoneCommit } from './local-transaction.ts';
 import { ScopeWaits } from './waits.ts';
 
 /** A resource, as scopes use it. */
@@ -39,6 +38,7 @@ export class Locals {
   readonly #waits: ScopeWaits;
   readonly #opened = new Map<LocalSource, Promise<LocalTransaction<unknown>>>();
   #isOver = false;
+  #alone: LocalTransaction<unknown> | null = null;
 
   constructor(gid: Gid, branches: BranchCaller) {
     this.#gid = gid;
@@ -77,8 +77,16 @@ export class Locals {
     await all(readers, ({ local }) => local.commit());
     const [alone] = writers;
     if (alone === undefined) return;
-    if (mayBeAlone && writers.length === 1) return commitAlone(alone.local, this.#gid);
+    if (mayBeAlone && writers.length === 1) {
+      this.#alone = alone.local;
+      return commitAlone(alone.local, this.#gid);
+    }
     await this.#commitBranches(writers);
+  }
+
+  /** Of a resource that was alone, once {@link abandon} or {@link finish} has ended. */
+  get loneCommit(): LoneCommit | null {
+    return this.#alone?.loneCommit ?? null;
   }
 
   /** Rolls back what is open. Never throws; safe to repeat. */
@@ -138,8 +146,7 @@ async function commitAlone(local: LocalTransaction<unknown>, gid: Gid): Promise<
   try {
     await local.commitAlone();
   } catch (error) {
-    // The database says why it did not commit; without a word of it nobody knows.
-    if (isWordOfDatabase(error)) throw error;
+    if (local.loneCommit !== 'unknown') throw error;
     const detail = 'the answer to the local commit was lost: look for its rows';
     throw new SettleError('UNKNOWN', detail, { gid, cause: error });
   }
