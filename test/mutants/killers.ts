@@ -55,6 +55,7 @@ export const killers = {
   'at-postgres': at('test/at/postgres.test.ts'),
   'at-commits': at('test/at/local-commits.test.ts'),
   'at-eager': at('test/at/eager-commits.test.ts'),
+  'at-lone-commit': at('test/at/lone-commit.test.ts'),
   'at-scope-end': at('test/at/scope-end.test.ts'),
   'at-given-up': at('test/at/given-up.test.ts'),
   'at-undo': at('test/at/postgres-undo.test.ts'),

@@ -102,9 +102,20 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'each-of-two-resources-alone',
     idea: 'two databases commit each by itself, as if there were one',
     file: locals,
-    find: 'if (mayBeAlone && writers.length === 1) return commitAlone(alone.local, this.#gid);',
-    replace: 'if (mayBeAlone) return all(writers, (one) => commitAlone(one.local, this.#gid));',
+    find: 'if (mayBeAlone && writers.length === 1) {',
+    replace: lines(
+      'if (mayBeAlone) {',
+      '      await all(writers.slice(1), (one) => commitAlone(one.local, this.#gid));',
+    ),
     killedBy: ['at-commits'],
+  },
+  {
+    name: 'abort-beats-a-lone-commit',
+    idea: 'a signal that aborts while one database commits alone is told as a rollback',
+    file: 'client-sdk/transaction.ts',
+    find: 'if (global.loneCommit === null) {',
+    replace: 'if (global !== null) {',
+    killedBy: ['at-lone-commit'],
   },
   {
     name: 'joined-resource-alone',
