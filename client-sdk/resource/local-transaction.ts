@@ -15,16 +15,15 @@
 import { SettleError } from '../errors.ts';
 import type { Gid } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
-import { isWordOfDatabase, meaningOf } from './database-error.ts';
+import { isWordOfDatabase } from './database-error.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
-import type { FunctionName, Session, TableFacts } from './facts.ts';
+import type { Session } from './facts.ts';
 import { Journal } from './journal.ts';
+import { Line } from './line.ts';
 import { unsupported } from './refusal.ts';
-import type { WriteStatement } from './statement.ts';
-import { refuseHazards } from './steps.ts';
+import { runStatement } from './run-statement.ts';
 import type { Owner, Turns } from './turns.ts';
 import type { Holder } from './undo-store.ts';
-import { control } from './user-transaction.ts';
 import type { LocalWaits } from './waits.ts';
 
 /** What a local transaction is made of. */
@@ -63,6 +62,7 @@ const conflictsMax = 16;
 export class LocalTransaction<Native> {
   readonly #ports: LocalTransactionPorts<Native>;
   readonly #journal = new Journal();
+  readonly #line: Line<Native>;
   /** Whether the database has a transaction of ours open. */
   #isBegun = true;
   #isClosed = false;
@@ -76,6 +76,7 @@ export class LocalTransaction<Native> {
 
   constructor(ports: LocalTransactionPorts<Native>) {
     this.#ports = ports;
+    this.#line = new Line({ ...ports, journal: this.#journal });
   }
 
   /** What became of {@link commitAlone}; null: nothing of it is committed, or ever will be. */
@@ -98,7 +99,7 @@ export class LocalTransaction<Native> {
       await this.#beginAgain();
       let result: Result;
       try {
-        result = await this.#runNow(owner, statement);
+        result = await runStatement(this.#line, { turns: this.#ports.turns, owner }, statement);
       } catch (error) {
         await this.#commitEagerly();
         throw error;
@@ -106,24 +107,6 @@ export class LocalTransaction<Native> {
       await this.#commitEagerly();
       return result;
     });
-  }
-
-  async #runNow<Result>(owner: Owner, statement: UserStatement<Native, Result>): Promise<Result> {
-    const analysis = await this.#ports.dialect.analyze(statement.text);
-    // After a deadlock MySQL has no transaction left: what came now would be committed by itself.
-    if (analysis.kind !== 'control') this.#journal.refuseFailed();
-    switch (analysis.kind) {
-      case 'control':
-        return await this.#control(owner, { ...analysis, text: statement.text }, statement);
-      case 'read':
-      case 'session':
-        if (analysis.kind === 'read') await this.#refuseWriters(analysis.functions);
-        return await this.#perform(statement, statement.text);
-      case 'write':
-        return await this.#write(analysis, statement);
-      default:
-        return analysis satisfies never;
-    }
   }
 
   /** As the driver gives it, for what is no statement. */
@@ -138,7 +121,7 @@ export class LocalTransaction<Native> {
     if (!turns.isHeldBy(owner) || begun === undefined) return;
     const takenBack = turns.run(owner, async () => {
       try {
-        await this.#failing(connection.query(dialect.statements.rollbackTo(begun.name)));
+        await this.#line.failing(connection.query(dialect.statements.rollbackTo(begun.name)));
         this.#journal.heal(begun.name);
       } finally {
         this.#journal.forgetSavepoints();
@@ -173,7 +156,7 @@ export class LocalTransaction<Native> {
     const { dialect } = this.#ports;
     this.#journal.refuseFailed();
     await this.#untilNoHolder(() =>
-      dialect.undo.insert(this.#waiting, branch, this.#journal.steps),
+      dialect.undo.insert(this.#line.waiting, branch, this.#journal.steps),
     );
   }
 
@@ -233,7 +216,7 @@ export class LocalTransaction<Native> {
   async #beginAgain(): Promise<void> {
     const { eager } = this.#ports;
     if (this.#isBegun || eager === null) return;
-    await this.#failing(eager.begin());
+    await this.#line.failing(eager.begin());
     this.#isBegun = true;
   }
 
@@ -301,7 +284,7 @@ export class LocalTransaction<Native> {
       if (holders.length === 0) return;
       const gids = new Map(holders.map((holder) => [holder.gid, holder]));
       await Promise.all([...gids.values()].map(untilCommitted));
-      await this.#unlessGivenUp(() => dialect.undo.clear(this.#waiting, [...gids.keys()]));
+      await this.#unlessGivenUp(() => dialect.undo.clear(this.#line.waiting, [...gids.keys()]));
     }
     throw new SettleError('LOCK_CONFLICT', 'others were faster, again and again');
   }
@@ -309,118 +292,9 @@ export class LocalTransaction<Native> {
   /** Between two of them it may be given up: then the connection is somebody else's. */
   async #unlessGivenUp<T>(send: () => Promise<T>): Promise<T> {
     if (this.#isGivenUp || this.#isOver) throw overError();
-    const sent = this.#asLockConflict(send());
+    const sent = this.#line.asLockConflict(send());
     this.#sent = sent;
     return await sent;
-  }
-
-  async #refuseWriters(functions: readonly FunctionName[]): Promise<void> {
-    if (functions.length === 0) return;
-    const { dialect, connection } = this.#ports;
-    const writers = await dialect.catalog.writers(connection, functions);
-    if (writers.length === 0) return;
-    throw unsupported(
-      `the function ${writers.join(', ')} may change rows unseen`,
-      'declare it `stable` if it only reads, or write its statements here instead',
-    );
-  }
-
-  #control<Result>(
-    owner: Owner,
-    statement: Parameters<typeof control>[1],
-    user: UserStatement<Native, Result>,
-  ): Promise<Result> {
-    const { turns, dialect } = this.#ports;
-    const perform = (text: string): Promise<Result> => this.#perform(user, text);
-    const ports = { journal: this.#journal, turns, statements: dialect.statements, perform };
-    return control(owner, statement, ports);
-  }
-
-  async #write<Result>(
-    write: WriteStatement,
-    statement: UserStatement<Native, Result>,
-  ): Promise<Result> {
-    const { dialect, connection } = this.#ports;
-    const facts = await Promise.all(
-      write.tables.map((table) => dialect.catalog.factsOf(connection, table)),
-    );
-    for (const one of facts) refuseHazards(write, one);
-    await this.#refuseWriters(write.functions);
-    await this.#passGuards(write, facts);
-    let hasRun = false;
-    const job = {
-      ...{ write, facts, statement },
-      session: {
-        query: async (text: string, parameters?: readonly unknown[]) => {
-          // A look changes nothing, unless it fails: a deadlock takes the transaction with it.
-          try {
-            return await this.#asLockConflict(this.#waiting.query(text, parameters));
-          } catch (error) {
-            hasRun = true;
-            throw error;
-          }
-        },
-      },
-      perform: (text: string, parameters: readonly unknown[]) => {
-        hasRun = true;
-        return this.#perform(statement, text, parameters);
-      },
-    };
-    try {
-      const { result, steps } = await dialect.write(job);
-      this.#journal.add(steps);
-      return result;
-    } catch (error) {
-      // What was refused before it ran has done nothing; otherwise only a rollback is left.
-      if (hasRun) this.#journal.fail(error);
-      throw error;
-    }
-  }
-
-  /** Costs a round trip, once, and only where a guard is. */
-  async #passGuards({ change }: WriteStatement, facts: readonly TableFacts[]): Promise<void> {
-    const { connection, dialect } = this.#ports;
-    const isMet = change !== 'lock' && facts.some(({ isGuarded }) => isGuarded);
-    if (!isMet || this.#journal.hasPass) return;
-    await this.#failing(connection.query(dialect.statements.passGuards));
-    this.#journal.hasPass = true;
-  }
-
-  /** For statements that may wait for others, and are ended when that has no end. */
-  get #waiting(): Session {
-    const { connection, waits } = this.#ports;
-    return {
-      query: (text, parameters, name) =>
-        waits.run(text, () => connection.query(text, parameters, name)),
-    };
-  }
-
-  #perform<Result>(
-    statement: UserStatement<Native, Result>,
-    text: string,
-    parameters = statement.parameters,
-  ): Promise<Result> {
-    const { waits } = this.#ports;
-    const sent = waits.run(text, () => statement.perform(this.native, text, parameters));
-    return this.#failing(sent);
-  }
-
-  /** Remembers the error: in PostgreSQL the whole transaction has failed with its statement. */
-  async #failing<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await this.#asLockConflict(work);
-    } catch (error) {
-      this.#journal.fail(error);
-      throw error;
-    }
-  }
-
-  async #asLockConflict<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      throw meaningOf(error, this.#ports.dialect, this.#ports.gid);
-    }
   }
 }
 

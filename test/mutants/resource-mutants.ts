@@ -16,8 +16,8 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'undo-rows-not-written',
     idea: 'a branch looks at the locks of others, and commits without undo rows of its own',
     file: local,
-    find: 'dialect.undo.insert(this.#waiting, branch, this.#journal.steps)',
-    replace: 'dialect.undo.holders(this.#waiting, branch.gid, this.#journal.steps)',
+    find: 'dialect.undo.insert(this.#line.waiting, branch, this.#journal.steps)',
+    replace: 'dialect.undo.holders(this.#line.waiting, branch.gid, this.#journal.steps)',
     killedBy: ['at-postgres'],
   },
   {
@@ -139,8 +139,8 @@ const ofScopes: readonly Mutant[] = [
   {
     name: 'failed-statement-forgotten',
     idea: 'a statement that was refused after it had run is committed',
-    file: local,
-    find: 'if (hasRun) this.#journal.fail(error);',
+    file: 'client-sdk/resource/run-statement.ts',
+    find: 'if (hasRun) journal.fail(error);',
     replace: 'void hasRun;',
     killedBy: ['at-scope-end'],
   },
