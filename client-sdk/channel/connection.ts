@@ -105,11 +105,17 @@ function textOf(data: RawData): string {
 function silenceTimer(msMax: number, onSilence: () => void) {
   let heardAtMs = 0;
   let timer: NodeJS.Timeout | undefined;
+  let look: NodeJS.Immediate | undefined;
 
   function check(): void {
     const leftMs = heardAtMs + msMax - performance.now();
-    if (leftMs <= 0) onSilence();
-    else timer = setTimeout(check, Math.ceil(leftMs));
+    if (leftMs > 0) timer = setTimeout(check, Math.ceil(leftMs));
+    // A process that stood still has not read what came meanwhile: timers come before sockets.
+    else look = setImmediate(judge, heardAtMs);
+  }
+  function judge(beforeMs: number): void {
+    if (heardAtMs === beforeMs) onSilence();
+    else timer = setTimeout(check, msMax);
   }
   function heard(): void {
     heardAtMs = performance.now();
@@ -120,6 +126,9 @@ function silenceTimer(msMax: number, onSilence: () => void) {
       heard();
       timer = setTimeout(check, msMax);
     },
-    stop: () => clearTimeout(timer),
+    stop() {
+      clearTimeout(timer);
+      clearImmediate(look);
+    },
   };
 }

@@ -258,6 +258,20 @@ describe('connections', () => {
     expect(settle.isConnected).toBe(true);
   });
 
+  test('a process that stood still hears first what came meanwhile', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using settle = await connectTo(coordinator, {}, { silenceMsMax: 60 });
+    for (let stop = 0; stop < 3; stop += 1) {
+      // Longer than the silence that is allowed, with a ping in the socket.
+      coordinator.ping();
+      const endsAt = performance.now() + 100;
+      while (performance.now() < endsAt);
+      await new Promise(setImmediate);
+    }
+    expect(coordinator.connections).toBe(1);
+    expect(settle.isConnected).toBe(true);
+  });
+
   test('a peer that sends no frames is left', async () => {
     await using coordinator = await ScriptedCoordinator.start();
     await using settle = await connectTo(coordinator);
