@@ -264,7 +264,7 @@ async function allRows(pool: mysql.Pool): Promise<readonly string[]> {
 
 /** Of the local transaction, and of the catalogue. */
 const ofOurs =
-  /^(start transaction$|set @settle_|rollback$|select database\(\))|information_schema\.|^show grants/;
+  /^(start transaction$|set @settle_|rollback$|select database\(\)|select connection_id\(\))|information_schema\.|^show grants/;
 
 const value = [
   ...[
