@@ -263,8 +263,8 @@ async function allRows(pool: mysql.Pool): Promise<readonly string[]> {
 }
 
 /** Of the local transaction, and of the catalogue. */
-const ofOurs =
-  /^(start transaction$|set @settle_|rollback$|select database\(\)|select connection_id\(\))|information_schema\.|^show grants/;
+const begins = 'start transaction$|set @settle_|rollback$|select (database|connection_id)\\(\\)';
+const ofOurs = new RegExp(`^(${begins})|information_schema\\.|^show grants`);
 
 const value = [
   ...[
