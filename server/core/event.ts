@@ -11,6 +11,13 @@ import type {
   StepSpec,
 } from '../../client-sdk/protocol/index.ts';
 
+/** A human who acts, and why. */
+export interface Operator {
+  /** As he is known here, such as the name of his token. */
+  readonly who: string;
+  readonly reason: string;
+}
+
 /** One answered operation. `ongoing` never reaches the core: it decides nothing. */
 export interface OperationResult {
   readonly branchId: BranchId;
@@ -44,8 +51,25 @@ type Body =
       readonly content: string;
       readonly branches: readonly BranchSpec[];
     }
-  | { readonly kind: 'decide'; readonly direction: Direction; readonly reason: string | null }
+  | {
+      readonly kind: 'decide';
+      readonly direction: Direction;
+      readonly reason: string | null;
+      /** Who asks; an initiator when absent. */
+      readonly by?: 'operator';
+    }
   | { readonly kind: 'deadline' }
+  /**
+   * A human has seen to what is owed, or answers for its never being done: it counts as done, and
+   * nobody is asked any more. `owed`: one operation, which must be asked now; null: all that is owed.
+   */
+  | {
+      readonly kind: 'settle';
+      readonly owed: Pick<OperationResult, 'branchId' | 'operation'> | null;
+      /** What a `run` is said to have given. */
+      readonly result: Json;
+      readonly operator: Operator;
+    }
   /** Results that arrived together: at most one record for all of them. */
   | { readonly kind: 'results'; readonly results: readonly OperationResult[] }
   | {

@@ -67,7 +67,13 @@ export type LogRecord =
       readonly atMs: EpochMs;
     }
   /** Operations that were answered `done`. The last one owed also finishes the transaction. */
-  | { readonly kind: 'done'; readonly done: readonly DoneOperation[]; readonly atMs: EpochMs }
+  | {
+      readonly kind: 'done';
+      readonly done: readonly DoneOperation[];
+      /** Nobody was asked: this human says so. */
+      readonly operator?: { readonly who: string; readonly reason: string };
+      readonly atMs: EpochMs;
+    }
   /** A forward attempt of a saga step ended unknown. */
   | {
       readonly kind: 'attempted';

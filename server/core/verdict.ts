@@ -1,5 +1,6 @@
 /** What a rule makes of an event: a record or none, how urgent it is, and what the asker hears. */
 import type { BranchId, ErrorCode } from '../../client-sdk/protocol/index.ts';
+import { keyOf } from './effect.ts';
 import type { LogRecord } from './record.ts';
 
 /** What the asker hears. Timers and participants' results hear nothing. */
@@ -32,6 +33,11 @@ export function accepted(branchIds: readonly BranchId[] = []): Verdict {
 /** Nothing changes; the asker hears why. */
 export function refused(code: ErrorCode, detail: string): Verdict {
   return { record: null, urgency: 'lazy', reply: { kind: 'refused', code, detail } };
+}
+
+/** Nothing changes: a human cannot settle what is not owed. */
+export function notAsked(owed: Parameters<typeof keyOf>[0]): Verdict {
+  return refused('CONFLICT', `${keyOf(owed)} is not asked now`);
 }
 
 /** A change that somebody asked for and waits for. */

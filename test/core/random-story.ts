@@ -107,16 +107,17 @@ function randomEvent(dice: Dice, world: World): EventBody {
       return { kind: 'register', request: dice.oneOf(['r1', 'r2', 'begin']), content, branches };
     }
     default:
-      return randomRarity(dice);
+      return randomRarity(dice, world);
   }
 }
 
-/** What ends phase one, and beginnings that come again. */
-function randomRarity(dice: Dice): EventBody {
+/** What ends phase one, humans who settle something, and beginnings that come again. */
+function randomRarity(dice: Dice, world: World): EventBody {
   const kind = dice.oneOf([
     'commit',
     'rollback',
     'deadline',
+    'settle',
     'begin',
     'submit',
     'nothing',
@@ -128,6 +129,11 @@ function randomRarity(dice: Dice): EventBody {
       return { kind: 'decide', direction: kind, reason: dice.chance(0.5) ? 'because' : null };
     case 'deadline':
       return { kind };
+    case 'settle': {
+      const [owed = null] = dice.chance(0.3) ? [] : randomResults(dice, world);
+      const operator = { who: 'eve', reason: 'by hand' };
+      return { kind, owed, result: dice.below(9), operator };
+    }
     case 'begin':
       return randomBegin(dice);
     case 'submit':

@@ -60,13 +60,15 @@ function fields(world: World, record: LogRecord): string {
       const undo = record.undo === undefined ? '' : `; undo ${shorten(record.undo).join(' ')}`;
       return `${record.direction} by ${causeText(record.cause)}${undo}`;
     }
-    case 'done':
-      return shorten(
-        record.done.map(({ branchId, operation, result }) => {
-          const key = `${branchId}:${operation}`;
-          return result === undefined ? key : `${key} = ${JSON.stringify(result)}`;
-        }),
-      ).join(', ');
+    case 'done': {
+      const { operator } = record;
+      const says = operator === undefined ? '' : `${operator.who} says ${quote(operator.reason)}: `;
+      const keys = record.done.map(({ branchId, operation, result }) => {
+        const key = `${branchId}:${operation}`;
+        return result === undefined ? key : `${key} = ${JSON.stringify(result)}`;
+      });
+      return `${says}${shorten(keys).join(', ')}`;
+    }
     case 'attempted':
       return `${record.branchId} ${quote(record.error)}`;
     case 'attention':

@@ -71,9 +71,13 @@ function parseEvent(verb: string, words: readonly string[]): EventBody {
     case 'commit':
     case 'rollback': {
       const direction: Direction = verb;
-      const reason = words[0] === 'because' ? text(words[1]) : null;
-      return { kind: 'decide', direction, reason };
+      const by = words[0] === 'by' ? ({ by: 'operator' } as const) : {};
+      const at = words.indexOf('because');
+      const reason = at === -1 ? null : text(words[at + 1]);
+      return { kind: 'decide', direction, reason, ...by };
     }
+    case 'settle':
+      return settle(words);
     case 'deadline':
       return { kind: 'deadline' };
     case 'attention': {
@@ -88,6 +92,23 @@ function parseEvent(verb: string, words: readonly string[]): EventBody {
     default:
       throw new Error(`unknown command '${verb}'`);
   }
+}
+
+/** `settle 1:confirm because "…"`, `settle 2:run = 5 because "…"`, `settle all because "…"`. */
+function settle(words: readonly string[]): EventBody {
+  const [what = '', sign, value] = words;
+  const [id, operation] = what.split(':');
+  const reason = text(words[words.indexOf('because') + 1]);
+  const owed = {
+    branchId: Number(id),
+    operation: operation as OperationResult['operation'],
+  };
+  return {
+    kind: 'settle',
+    owed: what === 'all' ? null : owed,
+    result: sign === '=' ? parseJson(value ?? '') : null,
+    operator: { who: 'eve', reason },
+  };
 }
 
 function beginning(words: readonly string[]) {

@@ -24,7 +24,16 @@ import type { OperationResult, TxEvent } from '../event.ts';
 import type { DoneOperation, LogRecord } from '../record.ts';
 import { ancestorsOf, planSaga } from '../saga-plan.ts';
 import type { Saga, SagaStep } from '../transaction.ts';
-import { accepted, decisive, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
+import {
+  accepted,
+  decisive,
+  lazy,
+  notAsked,
+  nothing,
+  refused,
+  urgent,
+  type Verdict,
+} from '../verdict.ts';
 
 type Event<K extends TxEvent['kind']> = Extract<TxEvent, { kind: K }>;
 type Later = Exclude<TxEvent, { kind: 'begin' | 'submit' | 'attention' }>;
@@ -65,6 +74,8 @@ function step(tx: Saga, event: Later): Verdict {
       return decisive(rollback(tx, event, { kind: 'deadline' }));
     case 'results':
       return takeResults(tx, event);
+    case 'settle':
+      return settle(tx, event);
   }
 }
 
@@ -76,10 +87,41 @@ function decide(tx: Saga, event: Event<'decide'>): Verdict {
   if (tx.phase !== 'active') return refused('ALREADY_COMMITTED', `the saga is ${tx.phase}`);
   if (isPivotAsked(tx)) return refused('PIVOT_STARTED', 'only its refusal can roll back now');
   const cause: Cause = {
-    kind: 'initiator',
+    kind: event.by ?? 'initiator',
     ...(event.reason === null ? {} : { detail: shortDetail(event.reason) }),
   };
   return urgent(rollback(tx, event, cause));
+}
+
+function settle(tx: Saga, event: Event<'settle'>): Verdict {
+  const { owed, result, operator, atMs } = event;
+  if (owed === null) {
+    if (tx.phase === 'active') return refused('CONFLICT', 'it is not decided: roll it back first');
+    const done = owedToTheEnd(tx).map((s) => settled(tx, s.branchId, null));
+    return done.length === 0 ? accepted() : urgent({ kind: 'done', done, operator, atMs });
+  }
+  const { branchId, operation } = owed;
+  const isOwed =
+    operation === owedOperation(tx) && owedSteps(tx).some((s) => s.branchId === branchId);
+  if (isOwed)
+    return urgent({ kind: 'done', done: [settled(tx, branchId, result)], operator, atMs });
+  const state = tx.steps[branchId - 1]?.state;
+  const isDone = operation === 'run' ? state !== 'pending' : state === 'undone';
+  return state !== undefined && isDone ? accepted() : notAsked(owed);
+}
+
+/** All that will be asked, in an order in which it could be. */
+function owedToTheEnd(tx: Saga): readonly SagaStep[] {
+  if (tx.phase === 'rollingBack') {
+    return tx.undo.map((branchId) => stepOf(tx, branchId)).filter((s) => s.state !== 'undone');
+  }
+  // Steps come after those that they wait for.
+  return tx.phase === 'committing' ? tx.steps.filter((s) => s.state === 'pending') : [];
+}
+
+function settled(tx: Saga, branchId: BranchId, result: Json): DoneOperation {
+  const operation = owedOperation(tx);
+  return operation === 'run' ? { branchId, operation, result } : { branchId, operation };
 }
 
 /** The engine hands over a saga's results one by one; should more come, `done` goes first. */

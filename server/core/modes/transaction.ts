@@ -26,7 +26,16 @@ import { type Effect, keyOf } from '../effect.ts';
 import type { TxEvent } from '../event.ts';
 import type { BranchRecord, DoneOperation, LogRecord } from '../record.ts';
 import type { Branch, TwoPhase } from '../transaction.ts';
-import { accepted, decisive, lazy, nothing, refused, urgent, type Verdict } from '../verdict.ts';
+import {
+  accepted,
+  decisive,
+  lazy,
+  notAsked,
+  nothing,
+  refused,
+  urgent,
+  type Verdict,
+} from '../verdict.ts';
 
 type Event<K extends TxEvent['kind']> = Extract<TxEvent, { kind: K }>;
 type Record<K extends LogRecord['kind']> = Extract<LogRecord, { kind: K }>;
@@ -69,6 +78,8 @@ function step(tx: TwoPhase, event: Later): Verdict {
       });
     case 'results':
       return takeResults(tx, event);
+    case 'settle':
+      return settle(tx, event);
   }
 }
 
@@ -93,7 +104,7 @@ function decide(tx: TwoPhase, event: Event<'decide'>): Verdict {
     return directionOf(tx.phase) === event.direction ? accepted() : decidedOtherwise(tx.phase);
   }
   const cause: Cause = {
-    kind: 'initiator',
+    kind: event.by ?? 'initiator',
     ...(event.reason === null ? {} : { detail: shortDetail(event.reason) }),
   };
   return urgent({ kind: 'decided', direction: event.direction, cause, atMs: event.atMs });
@@ -118,6 +129,20 @@ function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
     attention: { reason: 'refused', branchId, detail, atMs },
     atMs,
   });
+}
+
+function settle(tx: TwoPhase, event: Event<'settle'>): Verdict {
+  if (tx.phase === 'active') return refused('CONFLICT', 'it is not decided: roll it back first');
+  const { owed, operator, atMs } = event;
+  const { phase, branches } = tx;
+  const open = outstanding(tx).filter((effect) => owed === null || effect.key === keyOf(owed));
+  if (open.length === 0) {
+    const isDone = ({ branchId, kind }: Branch) =>
+      branchId === owed?.branchId && operations[kind][directionOf(phase)] === owed.operation;
+    return owed === null || branches.some(isDone) ? accepted() : notAsked(owed);
+  }
+  const done = open.map(({ branchId, operation }) => ({ branchId, operation }));
+  return urgent({ kind: 'done', done, operator, atMs });
 }
 
 function begun(record: Record<'begun'>): TwoPhase {
