@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/*.test.ts', 'test/{core,engine,sdk,api,unit}/**/*.test.ts'],
+          include: ['test/*.test.ts', 'test/{core,engine,sdk,api,desk,unit}/**/*.test.ts'],
           testTimeout: 30_000,
         },
       },

@@ -64,6 +64,17 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
     ['server/dispatch/', 'server/runtime/', 'client-sdk/protocol/', 'node:', 'undici'],
   ],
   [
+    'server/desk/',
+    [
+      'server/desk/',
+      'server/engine/coordinator.ts',
+      'server/log/log.ts',
+      'server/runtime/',
+      'client-sdk/protocol/',
+      'node:',
+    ],
+  ],
+  [
     'server/api/',
     [
       'server/api/',
