@@ -1,0 +1,178 @@
+/**
+ * What operators ask of a coordinator, over HTTP only: the command line and the console are clients
+ * of these and of nothing else. Bodies and answers; the routes are in docs/reference/http-api.md.
+ */
+import type { ErrorCode } from './errors.ts';
+import type { BranchId, EpochMs, Gid, Json, Mode, Operation, Phase } from './words.ts';
+
+/** Who a token stands for. A viewer looks; an operator changes; a service runs transactions. */
+export type Role = 'viewer' | 'operator' | 'service';
+
+/**
+ * What a list is narrowed by; all given conditions must hold. `service`, `method`, `error` and
+ * `phase` of what is not finished are known of open transactions only: with them, `outcome` is `open`.
+ */
+export interface TransactionQuery {
+  readonly mode?: Mode;
+  /** The whole name. */
+  readonly name?: string;
+  /** How the gid begins. */
+  readonly gid?: string;
+  /** `open`: not finished yet. */
+  readonly outcome?: 'open' | 'committed' | 'rolledBack';
+  readonly phase?: Phase;
+  readonly attention?: boolean;
+  /** `key=value`. */
+  readonly label?: string;
+  readonly startedAfterMs?: EpochMs;
+  readonly startedBeforeMs?: EpochMs;
+  /** That has an unfinished branch or step there. */
+  readonly service?: string;
+  /** The same, of this method; of a resource `at.<resource>`. */
+  readonly method?: string;
+  /** Part of what went wrong last, of any branch, or of why a human is needed; case does not matter. */
+  readonly error?: string;
+}
+
+/** What operators do to transactions. */
+export type OperatorAction =
+  /** Ask all that is owed now, without waiting for the next attempt. */
+  | 'retry'
+  /** Decide an undecided one to roll back. */
+  | 'rollback'
+  /** Of one branch: what it owes counts as done, for a human has seen to it. */
+  | 'skip'
+  /** Of all branches of a decided one: the same, so that it ends. */
+  | 'resolve';
+
+/** `POST /v1/operations`: does something to the named transactions, or to all that a query finds. */
+export interface OperationRequest {
+  readonly action: OperatorAction;
+  /** At most 1,000; or a query. */
+  readonly gids?: readonly Gid[];
+  readonly query?: TransactionQuery;
+  /** `skip`: which branch (step), and the operation that it was seen to owe. */
+  readonly branchId?: BranchId;
+  readonly operation?: Exclude<Operation, 'try'>;
+  /** `skip` of a `run`: what it is said to have given. */
+  readonly result?: Json;
+  /** Kept in the audit: 1..512 characters. */
+  readonly reason: string;
+  /** Tells what would be done, and does nothing. */
+  readonly dryRun?: boolean;
+  /** With a query: refused (CONFLICT) when it finds more than whoever asked has seen. */
+  readonly countMax?: number;
+}
+
+/** What became of one transaction. */
+export interface OperationResult {
+  readonly gid: Gid;
+  readonly name: string;
+  readonly before: Phase;
+  /** As it was durable when the answer left; of a dry run, what it would be. */
+  readonly after: Phase;
+  readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
+}
+
+/** Its answer. */
+export interface OperationAnswer {
+  /** Its entry in the audit; null of a dry run. */
+  readonly auditSeq: number | null;
+  readonly dryRun: boolean;
+  /** How many the query finds in all; the rest is done by asking again. */
+  readonly matched: number;
+  readonly results: readonly OperationResult[];
+}
+
+/** One entry of the audit, as `GET /v1/audit` shows it. */
+export interface AuditView {
+  /** 1, 2, 3 … without gaps. */
+  readonly seq: number;
+  readonly atMs: EpochMs;
+  readonly who: string;
+  /** Such as `tx.retry`, `undo.resolve`, `participant.drain`. */
+  readonly action: string;
+  readonly reason: string;
+  /** `asked`: it was about to be done. `done`: what came of the entry `of`. */
+  readonly stage: 'asked' | 'done';
+  readonly of: number | null;
+  readonly target: Json;
+  readonly before: Json;
+  readonly after: Json;
+  readonly previous: string;
+  readonly hash: string;
+}
+
+/** `GET /v1/audit`: newest first. `before`: the seq of the last one of the page before. */
+export interface AuditRequest {
+  /** 1..256, default 50. */
+  readonly limit?: number;
+  readonly before?: number;
+}
+
+/** One page of the audit. */
+export interface AuditAnswer {
+  readonly entries: readonly AuditView[];
+  readonly nextBefore: number | null;
+}
+
+/** `GET /v1/audit/verify`. */
+export interface AuditVerdict {
+  readonly entries: number;
+  /** Hash of the last entry: kept elsewhere, it tells that nobody has cut the end off. */
+  readonly head: string;
+  /** The first entry that is not as it was written; null: the chain holds. */
+  readonly brokenAt: number | null;
+}
+
+/** Something that is wrong, or that somebody should know, as `doctor` found it. */
+export interface Finding {
+  /** Stable, such as `log.slow`. */
+  readonly check: string;
+  readonly level: 'ok' | 'note' | 'problem';
+  /** What was seen, with figures. */
+  readonly seen: string;
+  /** What to do; null when nothing is. */
+  readonly remedy: string | null;
+}
+
+/** A service, as `GET /v1/participants` shows it. */
+export interface ParticipantView {
+  readonly service: string;
+  /** Connected by the channel now. */
+  readonly instances: readonly InstanceView[];
+  /** Operations of open transactions that it owes an answer. */
+  readonly owed: number;
+  /** The oldest of them was first asked then. */
+  readonly oldestOwedAtMs: EpochMs | null;
+  readonly lastError: string | null;
+  /** Gets no calls until it is undrained. */
+  readonly isDrained: boolean;
+}
+
+/** One connected process. */
+export interface InstanceView {
+  readonly instance: string;
+  readonly methods: readonly string[];
+  readonly callsInFlight: number;
+  readonly connectedAtMs: EpochMs;
+}
+
+/** A coordinator, as `GET /v1/nodes` shows it. */
+export interface NodeView {
+  readonly node: string;
+  readonly address: string;
+  readonly epoch: number;
+  readonly isThis: boolean;
+  readonly state: string;
+  readonly version: string;
+  readonly startedAtMs: EpochMs | null;
+}
+
+/** A slice of the log, as `GET /v1/shards` shows it. */
+export interface ShardView {
+  readonly shard: number;
+  readonly node: string;
+  readonly open: number;
+  readonly attention: number;
+}
