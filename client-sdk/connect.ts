@@ -28,6 +28,8 @@ export interface ConnectOptions {
   readonly url: string;
   /** Name of this service: its methods are offered under it. */
   readonly service: string;
+  /** Of role `service`, when the coordinator takes tokens only. Never logged. */
+  readonly token?: string;
   /** Name of this process among those of the service; default: host name, pid and a random part. */
   readonly instance?: string;
   /** Calls that this process takes at once: 0..65,536, default 256. */
@@ -78,7 +80,11 @@ export async function connectTuned(
   const host = createHost();
   // Outside of any scope: calls that arrive later would otherwise inherit the one of this moment.
   const channel = runInScope(undefined, () =>
-    openChannel({ ...tuning, url, service, instance, callsMax }, host, logger),
+    openChannel(
+      { ...tuning, url, token: options.token, service, instance, callsMax },
+      host,
+      logger,
+    ),
   );
   try {
     await channel.ready(tuning.welcomeMsMax);

@@ -74,6 +74,10 @@ function nodeName(value: unknown): Parsed<string> {
   return typeof value === 'string' && isName(value) ? good(value) : bad;
 }
 
+function filePath(value: unknown): Parsed<string | null> {
+  return typeof value === 'string' && value !== '' && value.length <= 4_096 ? good(value) : bad;
+}
+
 function level(value: unknown): Parsed<LogLevel> {
   const found = logLevels.find((each) => each === value);
   return found === undefined ? bad : good(found);
@@ -161,12 +165,43 @@ export const settings = {
   host: plain({
     flag: 'host',
     argument: 'HOST',
-    summary: 'Address to listen on. There is no authentication yet: keep it on a private network.',
+    summary: 'Address to listen on. One that is not loopback needs `tokens`.',
     takes: 'a host name or an IP address',
     shownDefault: '127.0.0.1',
     parse: hostText,
     value: '127.0.0.1',
   }),
+  tokens: {
+    flag: 'tokens',
+    env: 'SETTLE_TOKENS',
+    argument: 'FILE',
+    summary:
+      'Tokens and their roles, as `settle token` makes them. With it nobody gets in without one.',
+    takes: 'the path of a JSON file',
+    shownDefault: 'none',
+    parse: filePath,
+    fallback: () => null,
+  } satisfies Setting<string | null>,
+  allowAnonymous: {
+    flag: 'allow-anonymous',
+    env: 'SETTLE_ALLOW_ANONYMOUS',
+    argument: null,
+    summary: 'Listen on other addresses than loopback without tokens: the network is the guard.',
+    takes: 'true or false',
+    shownDefault: 'false',
+    parse: truth,
+    fallback: () => false,
+  } satisfies Setting<boolean>,
+  readOnly: {
+    flag: 'read-only',
+    env: 'SETTLE_READ_ONLY',
+    argument: null,
+    summary: 'Operators may look here and change nothing; transactions go on as always.',
+    takes: 'true or false',
+    shownDefault: 'false',
+    parse: truth,
+    fallback: () => false,
+  } satisfies Setting<boolean>,
   port: count('port', 'Port to listen on; 0 takes any free one.', 7400, [0, 65_535]),
   log: {
     flag: 'log',

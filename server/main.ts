@@ -4,6 +4,7 @@
  * a second start on the same machine ends nobody's term), and at the end the engine drains before the
  * connections that its answers come through are closed.
  */
+import { type Access, createAccess } from './api/access.ts';
 import { createApp } from './api/app.ts';
 import { attachChannel } from './api/channel.ts';
 import { type Listener, listen } from './api/listen.ts';
@@ -20,8 +21,10 @@ import { logFailure } from './log/schema.ts';
 import type { createLogger } from './observe/log.ts';
 import { throttled } from './observe/throttle.ts';
 import { type Clock, systemClock } from './runtime/clock.ts';
+import { Failure } from './runtime/failure.ts';
 import { newGid } from './runtime/id.ts';
 import { systemRandom } from './runtime/random.ts';
+import { readTokens } from './token-file.ts';
 
 /** Where the parts write what an operator should know. */
 export type Logger = ReturnType<typeof createLogger>;
@@ -51,6 +54,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { logger } = ports;
   const clock = systemClock();
+  const access = accessOf(config, clock);
   const callbacks = await callbackTransports(config, clock);
   const warnOfLog = throttled(clock, (detail: string, more: number) =>
     logger.warn({ detail, more }, 'the log did not take an append; it is sent again'),
@@ -59,7 +63,7 @@ export async function startServer(
     migrate: config.migrate,
     onTrouble: (failure) => warnOfLog(failure.detail),
   });
-  const parts = createParts(config, { clock, log, logger, callbacks });
+  const parts = createParts(config, { clock, log, logger, callbacks, access });
   try {
     await parts.listener.open(config.host, config.port);
     await takeOver(parts.engine, config, parts.listener.url());
@@ -67,7 +71,6 @@ export async function startServer(
     await closeAll(parts, log);
     throw error;
   }
-  warnOfOpenHost(config, logger);
   logger.info({ url: parts.listener.url(), log: String(config.log) }, 'the coordinator serves');
   return runningServer(config, { ...parts, log, logger });
 }
@@ -96,9 +99,10 @@ function createParts(
     readonly log: TransactionLog;
     readonly logger: Logger;
     readonly callbacks: readonly Closable[];
+    readonly access: Access;
   },
 ): Parts {
-  const { clock, log, logger, callbacks } = ports;
+  const { clock, log, logger, callbacks, access } = ports;
   const random = systemRandom();
   const fenced = Promise.withResolvers<'fenced'>();
   const channelTransport = createChannelTransport({
@@ -113,6 +117,8 @@ function createParts(
   const app = createApp({
     coordinator: engine,
     validators,
+    access,
+    isReadOnly: config.readOnly,
     connectedServices: () => countByService(channelTransport),
     newGid: () => newGid(clock.nowMs()),
     logger,
@@ -120,6 +126,7 @@ function createParts(
   const channel = attachChannel(app.server, {
     coordinator: engine,
     validators,
+    access,
     attach: (connection) => channelTransport.attach(connection),
     node: config.node,
     clock,
@@ -194,10 +201,16 @@ function countByService(transport: ChannelTransport) {
   return [...instances].map(([service, count]) => ({ service, instances: count }));
 }
 
-function warnOfOpenHost(config: Config, logger: Logger): void {
-  if (/^(127\.|localhost$|::1$)/.test(config.host)) return;
-  logger.warn(
-    { host: config.host },
-    'there is no authentication: whoever reaches this address can decide transactions',
-  );
+/** Whoever reaches an address without login can decide transactions, so that is for loopback. */
+function accessOf({ tokens, host, allowAnonymous }: Config, clock: Clock): Access {
+  if (tokens !== null) return createAccess(readTokens(tokens), clock);
+  if (!allowAnonymous && !/^(127\.|localhost$|::1$)/.test(host)) {
+    const how =
+      'set `tokens` (see `settle token`), or `allowAnonymous` where the network is the guard';
+    throw new Failure(
+      'INVALID_CONFIG',
+      `host ${host} is not loopback and there are no tokens: ${how}.`,
+    );
+  }
+  return createAccess([], clock);
 }

@@ -22,6 +22,7 @@ import { createRequests, type Requests } from './requests.ts';
 export interface ChannelOptions {
   /** `ws:` or `wss:` address, with the path `/channel`. */
   readonly url: string;
+  readonly token?: string | undefined;
   readonly service: string;
   readonly instance: string;
   /** Calls that this process takes at once. */

@@ -28,6 +28,8 @@ export interface Connection {
 export interface ConnectionOptions {
   /** `ws:` or `wss:` address of the channel. */
   readonly url: string;
+  /** For coordinators that take tokens. */
+  readonly token?: string | undefined;
   /** Nothing heard (no message, no ping) for this long: the line is taken for dead. */
   readonly silenceMsMax: number;
 }
@@ -45,7 +47,9 @@ const frameBytesMax = 128 * limits.bodyBytesMax;
 export function openConnection(options: ConnectionOptions, events: ConnectionEvents): Connection {
   let failure = '';
   let goodbye: NodeJS.Timeout | undefined;
+  const { token } = options;
   const socket = new WebSocket(options.url, {
+    ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
     perMessageDeflate: false,
     handshakeTimeout: options.silenceMsMax,
     maxPayload: frameBytesMax,

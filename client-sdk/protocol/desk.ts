@@ -8,6 +8,17 @@ import type { BranchId, EpochMs, Gid, Json, Mode, Operation, Phase } from './wor
 /** Who a token stands for. A viewer looks; an operator changes; a service runs transactions. */
 export type Role = 'viewer' | 'operator' | 'service';
 
+/** `GET /v1/session`: who asks, and what he may. */
+export interface SessionView {
+  readonly who: string;
+  /** `anyone`: no tokens are set up, and everybody may do everything. */
+  readonly role: Role | 'anyone';
+  /** Nobody may change anything by this coordinator's desk. */
+  readonly isReadOnly: boolean;
+  /** Whether tokens are needed here. */
+  readonly needsLogin: boolean;
+}
+
 /**
  * What a list is narrowed by; all given conditions must hold. `service`, `method`, `error` and
  * `phase` of what is not finished are known of open transactions only: with them, `outcome` is `open`.

@@ -143,6 +143,13 @@ export const errorTable = {
     title: 'The request carries no valid credentials.',
     remedy: 'Send the token that the operator gave you as `authorization: Bearer …`.',
   },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    title: 'Who has this token may not do that.',
+    remedy:
+      'Use a token whose role may: a viewer looks, an operator changes, a service runs transactions.',
+  },
   UNREACHABLE: {
     status: 503,
     retryable: true,

@@ -1,5 +1,6 @@
 /** The protocol between SDK and coordinator: types, limits and codes; no behaviour, no imports. */
 export * from './channel.ts';
+export * from './desk.ts';
 export * from './errors.ts';
 export * from './limits.ts';
 export * from './requests.ts';

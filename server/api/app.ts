@@ -14,6 +14,7 @@ import Fastify, {
 import { type ErrorCode, type Gid, isGid, limits } from '../../client-sdk/protocol/index.ts';
 import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import { exposition, expositionType } from '../observe/metrics.ts';
+import { type Access, mayAct } from './access.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
 import { errorsPage } from './errors-page.ts';
 import { reasonsNotReady } from './health.ts';
@@ -24,6 +25,7 @@ import { joinRequest } from './request-body.ts';
 import type { Route } from './route.ts';
 import { sagaRoutes } from './sagas.ts';
 import type { Validators } from './schemas.ts';
+import { serveSession } from './session.ts';
 import { transactionRoutes } from './transactions.ts';
 import { undoRoutes } from './undo.ts';
 
@@ -31,6 +33,9 @@ import { undoRoutes } from './undo.ts';
 export interface AppParts {
   readonly coordinator: Coordinator;
   readonly validators: Validators;
+  readonly access: Access;
+  /** Operators may look and change nothing. */
+  readonly isReadOnly: boolean;
   /** Instances connected by the channel now, for /metrics. */
   readonly connectedServices: () => readonly ConnectedService[];
   /** Makes a gid for callers who send none. */
@@ -66,6 +71,7 @@ export function createApp(parts: AppParts): FastifyInstance {
   });
   const routes = [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes()];
   for (const route of routes) serve(app, route, parts);
+  serveSession(app, { ...parts, refuse });
   servePages(app, parts, routes);
   return app;
 }
@@ -99,11 +105,16 @@ function refuseForeignPages(app: FastifyInstance): void {
 }
 
 function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
-  const { coordinator, validators, newGid } = parts;
+  const { coordinator, validators, access, newGid } = parts;
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async handler(request, reply) {
+      const identity = access.identify(request.headers);
+      if (identity === null) return refuseStranger(reply);
+      if (!mayAct(identity, route.roles)) {
+        return refuse(reply, 'FORBIDDEN', `${identity.who} is a ${identity.role}`);
+      }
       const joined = joinRequest(route, partsOf(request), newGid);
       if (!joined.ok) return refuse(reply, joined.fault.code, joined.fault.detail);
       const gid = gidOf(joined.body);
@@ -154,7 +165,8 @@ function servePages(app: FastifyInstance, parts: AppParts, routes: readonly Rout
     if (reasons.length === 0) return { status: 'ready', engine: stats.state };
     return reply.code(503).send({ status: 'not ready', engine: stats.state, reasons });
   });
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', async (request, reply) => {
+    if (parts.access.identify(request.headers) === null) return refuseStranger(reply);
     const metrics = metricsOf(parts.coordinator.stats(), parts.connectedServices());
     return reply.type(expositionType).send(exposition(metrics));
   });
@@ -162,6 +174,12 @@ function servePages(app: FastifyInstance, parts: AppParts, routes: readonly Rout
   app.get('/docs/errors', async (_request, reply) => {
     return reply.type('text/html; charset=utf-8').send(page);
   });
+}
+
+/** RFC 6750, 3: without a reason, for whoever has no token is told nothing else. */
+function refuseStranger(reply: FastifyReply): FastifyReply {
+  reply.header('www-authenticate', 'Bearer');
+  return refuse(reply, 'UNAUTHORIZED', 'This coordinator answers to tokens only');
 }
 
 function refuse(

@@ -9,6 +9,7 @@ import { WebSocketServer } from 'ws';
 import { type ErrorCode, errorTable } from '../../client-sdk/protocol/index.ts';
 import type { Coordinator } from '../engine/coordinator.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { type Access, mayAct } from './access.ts';
 import { type AttachChannel, ChannelConnection, type ConnectionEnd } from './channel-connection.ts';
 import { type ChannelLimits, channelLimits } from './channel-limits.ts';
 import { problemOf, problemType, retryAfterSeconds } from './problem.ts';
@@ -25,6 +26,7 @@ export interface ChannelLog {
 export interface ChannelOptions {
   readonly coordinator: Coordinator;
   readonly validators: Validators;
+  readonly access: Access;
   /** The channel transport's. */
   readonly attach: AttachChannel;
   /** Name of this coordinator. */
@@ -122,6 +124,12 @@ class Endpoint implements ChannelEndpoint {
     // open could reach a coordinator on this machine (cross-site WebSocket hijacking, CWE-1385).
     if (request.headers.origin !== undefined) {
       return { code: 'UNAUTHORIZED', detail: 'Pages in browsers may not open the channel.' };
+    }
+    const identity = this.#options.access.identify(request.headers);
+    if (identity === null)
+      return { code: 'UNAUTHORIZED', detail: 'The channel takes tokens only.' };
+    if (!mayAct(identity, ['service'])) {
+      return { code: 'FORBIDDEN', detail: `${identity.who} is a ${identity.role}.` };
     }
     if (this.#isStopping) return { code: 'STOPPING', detail: 'Connect to another coordinator.' };
     const { connectionsMax } = this.#limits;

@@ -3,7 +3,7 @@
  * list, so neither can have a route that the other lacks. Here the callbacks of the coordinator
  * become promises, and nowhere else.
  */
-import type { ChannelRequests, OperatorRequests } from '../../client-sdk/protocol/index.ts';
+import type { ChannelRequests, OperatorRequests, Role } from '../../client-sdk/protocol/index.ts';
 import type { Answer, Answered, Coordinator } from '../engine/coordinator.ts';
 import type { answerSchemas } from './answer-shapes.ts';
 
@@ -26,6 +26,8 @@ export interface Route {
   readonly status: 200 | 201;
   /** Who changes something by it gives a `reason`, which is written to the server's log. */
   readonly isLogged: boolean;
+  /** Who may ask, where tokens are needed. */
+  readonly roles: readonly Role[];
   readonly answer: keyof typeof answerSchemas;
   /** Takes a body that has passed the schema of `verb`. Never rejects. */
   ask(coordinator: Coordinator, body: unknown): Promise<Answer<unknown>>;
@@ -41,12 +43,17 @@ export interface RouteSpec<V extends Verb> {
   readonly isGidOptional?: boolean;
   readonly status?: Route['status'];
   readonly isLogged?: boolean;
+  /** Default: everybody may look (GET), and services may change. */
+  readonly roles?: Route['roles'];
   readonly answer: Route['answer'];
   ask(
     coordinator: Coordinator,
     request: Requests[V]['body'],
   ): Promise<Answer<Requests[V]['answer']>>;
 }
+
+const everybody: readonly Role[] = ['viewer', 'operator', 'service'];
+const services: readonly Role[] = ['service'];
 
 /** Makes a route of its description. The one cast from a validated body to its request type. */
 export function route<V extends Verb>(spec: RouteSpec<V>): Route {
@@ -56,6 +63,7 @@ export function route<V extends Verb>(spec: RouteSpec<V>): Route {
     isGidOptional: spec.isGidOptional ?? false,
     status: spec.status ?? 200,
     isLogged: spec.isLogged ?? false,
+    roles: spec.roles ?? (spec.method === 'GET' ? everybody : services),
     ask: (coordinator, body) => spec.ask(coordinator, body as Requests[V]['body']),
   };
 }

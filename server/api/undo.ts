@@ -22,6 +22,7 @@ export function undoRoutes(): readonly Route[] {
       summary: 'Roll the branches of one resource back, with choices for dirty rows.',
       verb: 'resolve',
       isLogged: true,
+      roles: ['operator'],
       answer: 'ResolvedAnswer',
       ask: (coordinator, request) => asked((done) => coordinator.resolve(request, done)),
     }),

@@ -47,6 +47,7 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'STOPPING':
       return exitCodes.unreachable;
     case 'UNAUTHORIZED':
+    case 'FORBIDDEN':
     case 'TARGET_NOT_ALLOWED':
       return exitCodes.denied;
     case 'FENCED':

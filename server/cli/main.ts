@@ -10,6 +10,7 @@ import { codeOf, exitCodeOf, exitCodes, failureLine } from './exit.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerServe } from './serve.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
+import { registerToken } from './token.ts';
 import { registerTransactions } from './transactions.ts';
 
 function buildProgram(): Command {
@@ -28,6 +29,7 @@ function buildProgram(): Command {
   registerServe(program, terminal);
   registerMigrate(program, terminal);
   registerTransactions(program, terminal);
+  registerToken(program, terminal);
   registerDemo(program, terminal);
   return program;
 }

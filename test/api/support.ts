@@ -1,8 +1,10 @@
 /** One app per test over the coordinator in memory, and small ways to ask it. */
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
+import { createAccess, type TokenEntry } from '../../server/api/access.ts';
 import { createApp } from '../../server/api/app.ts';
 import { createValidators } from '../../server/api/schemas.ts';
 import { createLogger } from '../../server/observe/log.ts';
+import { systemClock } from '../../server/runtime/clock.ts';
 import { type MemoryCoordinator, memoryCoordinator } from './memory-coordinator.ts';
 
 export interface Edge {
@@ -11,18 +13,21 @@ export interface Edge {
   /** Lines that the app logged. */
   readonly logged: string[];
   post(url: string, body?: unknown): Promise<LightMyRequestResponse>;
-  get(url: string): Promise<LightMyRequestResponse>;
+  get(url: string, headers?: Readonly<Record<string, string>>): Promise<LightMyRequestResponse>;
 }
 
 const validators = createValidators();
 
-export function createEdge(): Edge {
+/** Without tokens everybody is let in. */
+export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
   const coordinator = memoryCoordinator();
   const logged: string[] = [];
   let made = 0;
   const app = createApp({
     coordinator,
     validators,
+    access: createAccess(tokens, systemClock()),
+    isReadOnly: false,
     connectedServices: () => [{ service: 'bank', instances: 2 }],
     newGid: () => {
       made += 1;
@@ -45,6 +50,6 @@ export function createEdge(): Edge {
               headers: { 'content-type': 'application/json' },
             }),
       }),
-    get: (url) => app.inject({ method: 'GET', url }),
+    get: (url, headers = {}) => app.inject({ method: 'GET', url, headers }),
   };
 }

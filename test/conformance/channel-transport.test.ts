@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
+import { createAccess } from '../../server/api/access.ts';
 import { attachChannel, type ChannelEndpoint } from '../../server/api/channel.ts';
 import { createValidators } from '../../server/api/schemas.ts';
 import {
@@ -49,6 +50,7 @@ async function openLine(): Promise<Line> {
   const endpoint = attachChannel(server, {
     coordinator: unusedCoordinator(),
     validators,
+    access: createAccess([], time.clock),
     attach: (connection) => transport.attach(connection),
     node: 'node-1',
     clock: time.clock,

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { ClientOptions } from 'ws';
+import { createAccess } from '../../server/api/access.ts';
 import { attachChannel, type ChannelEndpoint } from '../../server/api/channel.ts';
 import type { AttachChannel } from '../../server/api/channel-connection.ts';
 import type { ChannelLimits } from '../../server/api/channel-limits.ts';
@@ -37,6 +38,7 @@ export class ChannelServer {
     this.endpoint = attachChannel(server, {
       coordinator: unusedCoordinator(options.coordinator),
       validators: parts.validators,
+      access: createAccess([], this.time.clock),
       attach: options.attach ?? (() => silentParticipant),
       node: 'node-1',
       clock: this.time.clock,

@@ -2,6 +2,7 @@
  * A coordinator for `--break fence|durability`: wired as `server/main.ts` does it, over a log whose
  * port is wrapped. Arguments: breakage, node, port, URL of the log.
  */
+import { createAccess } from '../../../server/api/access.ts';
 import { createApp } from '../../../server/api/app.ts';
 import { attachChannel } from '../../../server/api/channel.ts';
 import { listen } from '../../../server/api/listen.ts';
@@ -43,9 +44,12 @@ async function main(): Promise<void> {
     onFenced: () => logger.warn('fenced, and it goes on all the same'),
   });
   const validators = createValidators();
+  const access = createAccess([], clock);
   const app = createApp({
     coordinator: engine,
     validators,
+    access,
+    isReadOnly: false,
     connectedServices: () => [],
     newGid: () => newGid(clock.nowMs()),
     logger,
@@ -53,6 +57,7 @@ async function main(): Promise<void> {
   attachChannel(app.server, {
     coordinator: engine,
     validators,
+    access,
     attach: (connection) => transport.attach(connection),
     node,
     clock,
