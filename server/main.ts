@@ -10,6 +10,9 @@ import { attachChannel } from './api/channel.ts';
 import { type Listener, listen } from './api/listen.ts';
 import { createValidators } from './api/schemas.ts';
 import type { Config } from './config.ts';
+import { createAudit } from './desk/audit.ts';
+import { createDesk } from './desk/desk.ts';
+import { matchingBy } from './desk/matching.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
 import type { Transport } from './dispatch/transport.ts';
@@ -114,8 +117,16 @@ function createParts(
   const onFenced = () => fenced.resolve('fenced');
   const engine = createEngine({ clock, random, log, transports, options, onFenced });
   const validators = createValidators();
+  const term = () => ({ node: config.node, epoch: engine.stats().epoch });
+  const desk = createDesk({
+    coordinator: engine,
+    audit: createAudit({ clock, log, term }),
+    isReadOnly: config.readOnly,
+    matching: matchingBy(engine.list),
+  });
   const app = createApp({
     coordinator: engine,
+    desk,
     validators,
     access,
     isReadOnly: config.readOnly,

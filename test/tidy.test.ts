@@ -79,6 +79,7 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
     [
       'server/api/',
       'server/engine/coordinator.ts',
+      'server/desk/desk.ts',
       'server/observe/',
       'server/runtime/',
       'server/version.ts',

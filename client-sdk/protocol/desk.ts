@@ -78,10 +78,11 @@ export interface OperationRequest {
 /** What became of one transaction. */
 export interface OperationResult {
   readonly gid: Gid;
+  /** Empty when it is not known. */
   readonly name: string;
-  readonly before: Phase;
-  /** As it was durable when the answer left; of a dry run, what it would be. */
-  readonly after: Phase;
+  readonly before: Phase | null;
+  /** As it was durable when the answer left; of a dry run, what it would be. Null with an error. */
+  readonly after: Phase | null;
   readonly error: { readonly code: ErrorCode; readonly detail: string } | null;
 }
 
@@ -134,6 +135,13 @@ export interface AuditVerdict {
   readonly head: string;
   /** The first entry that is not as it was written; null: the chain holds. */
   readonly brokenAt: number | null;
+}
+
+/** Request bodies by verb, and what answers them; HTTP only. */
+export interface DeskRequests {
+  readonly operate: { readonly body: OperationRequest; readonly answer: OperationAnswer };
+  readonly audit: { readonly body: AuditRequest; readonly answer: AuditAnswer };
+  readonly verifyAudit: { readonly body: object; readonly answer: AuditVerdict };
 }
 
 /** Something that is wrong, or that somebody should know, as `doctor` found it. */

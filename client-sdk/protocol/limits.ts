@@ -31,6 +31,8 @@ export const limits = {
   resolutionBytesMax: 256 * 1024,
   /** Reason that an operator gives for a change. */
   reasonLengthMax: 512,
+  /** Transactions that one operation of an operator may name. */
+  operationGidsMax: 1_000,
   /** Waits, blockers and connections in one report of who waits for whom: a deadlock has a few. */
   waitsMax: 64,
   /** A deadline further away than this is a mistake: 30 days. */

@@ -3,6 +3,7 @@
  * checks real answers against them, so that they cannot drift.
  */
 import { errorTable } from '../../client-sdk/protocol/index.ts';
+import { deskAnswerSchemas } from './desk-shapes.ts';
 import { ref, type Schema } from './shapes.ts';
 import { undoAnswerSchemas } from './undo-shapes.ts';
 
@@ -36,6 +37,7 @@ const onlySometimes = ['branchIds', 'results'];
 
 /** Shapes of the answers by name; part of `components.schemas`. */
 export const answerSchemas = {
+  ...deskAnswerSchemas,
   ...undoAnswerSchemas,
   Cause: answer(
     {

@@ -12,10 +12,12 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { type ErrorCode, type Gid, isGid, limits } from '../../client-sdk/protocol/index.ts';
+import type { Desk } from '../desk/desk.ts';
 import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import { exposition, expositionType } from '../observe/metrics.ts';
 import { type Access, mayAct } from './access.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
+import { deskRoutes } from './desk.ts';
 import { errorsPage } from './errors-page.ts';
 import { reasonsNotReady } from './health.ts';
 import { type ConnectedService, metricsOf } from './metrics.ts';
@@ -32,6 +34,7 @@ import { undoRoutes } from './undo.ts';
 /** What the edge needs from the rest. */
 export interface AppParts {
   readonly coordinator: Coordinator;
+  readonly desk: Desk;
   readonly validators: Validators;
   readonly access: Access;
   /** Operators may look and change nothing. */
@@ -69,7 +72,7 @@ export function createApp(parts: AppParts): FastifyInstance {
     const path = request.url.split('?', 1)[0] ?? '';
     return refuse(reply, 'NOT_FOUND', `No such address: ${request.method} ${path}`);
   });
-  const routes = [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes()];
+  const routes = [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes(), ...deskRoutes()];
   for (const route of routes) serve(app, route, parts);
   serveSession(app, { ...parts, refuse });
   servePages(app, parts, routes);
@@ -105,7 +108,7 @@ function refuseForeignPages(app: FastifyInstance): void {
 }
 
 function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
-  const { coordinator, validators, access, newGid } = parts;
+  const { coordinator, desk, validators, access, newGid } = parts;
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -120,7 +123,8 @@ function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
       const gid = gidOf(joined.body);
       const fault = validators[route.verb](joined.body);
       if (fault !== null) return refuse(reply, fault.code, fault.detail, { gid });
-      const answer = await route.ask(coordinator, joined.body);
+      const { who } = identity;
+      const answer = await route.ask({ coordinator, desk, who }, joined.body);
       if (route.isLogged) noteChange(parts.logger, route, { request: joined.body, answer });
       if (answer.ok) return reply.code(route.status).send(answer.body);
       const { code, detail, retryAfterMs } = answer;

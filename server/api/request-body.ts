@@ -66,6 +66,7 @@ function readQuery(query: Readonly<Record<string, unknown>>): Joined {
 
 function coerced(name: string, value: unknown): unknown {
   switch (name) {
+    case 'before':
     case 'branchId':
     case 'limit':
     case 'waitMs':

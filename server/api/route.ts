@@ -3,14 +3,28 @@
  * list, so neither can have a route that the other lacks. Here the callbacks of the coordinator
  * become promises, and nowhere else.
  */
-import type { ChannelRequests, OperatorRequests, Role } from '../../client-sdk/protocol/index.ts';
+import type {
+  ChannelRequests,
+  DeskRequests,
+  OperatorRequests,
+  Role,
+} from '../../client-sdk/protocol/index.ts';
+import type { Desk } from '../desk/desk.ts';
 import type { Answer, Answered, Coordinator } from '../engine/coordinator.ts';
 import type { answerSchemas } from './answer-shapes.ts';
 
 /** Everything that can be asked: over the channel as well, or only here. */
-export type Requests = ChannelRequests & OperatorRequests;
+export type Requests = ChannelRequests & OperatorRequests & DeskRequests;
 /** What can be asked for. */
 export type Verb = keyof Requests;
+
+/** Who answers, and who asks. */
+export interface Asking {
+  readonly coordinator: Coordinator;
+  readonly desk: Desk;
+  /** Name of who asks. */
+  readonly who: string;
+}
 
 /** One route. Its request is what path, constants and body (POST) or query (GET) say together. */
 export interface Route {
@@ -30,7 +44,7 @@ export interface Route {
   readonly roles: readonly Role[];
   readonly answer: keyof typeof answerSchemas;
   /** Takes a body that has passed the schema of `verb`. Never rejects. */
-  ask(coordinator: Coordinator, body: unknown): Promise<Answer<unknown>>;
+  ask(asking: Asking, body: unknown): Promise<Answer<unknown>>;
 }
 
 /** A route with the types of its verb still known. */
@@ -46,10 +60,7 @@ export interface RouteSpec<V extends Verb> {
   /** Default: everybody may look (GET), and services may change. */
   readonly roles?: Route['roles'];
   readonly answer: Route['answer'];
-  ask(
-    coordinator: Coordinator,
-    request: Requests[V]['body'],
-  ): Promise<Answer<Requests[V]['answer']>>;
+  ask(asking: Asking, request: Requests[V]['body']): Promise<Answer<Requests[V]['answer']>>;
 }
 
 const everybody: readonly Role[] = ['viewer', 'operator', 'service'];
@@ -64,7 +75,7 @@ export function route<V extends Verb>(spec: RouteSpec<V>): Route {
     status: spec.status ?? 200,
     isLogged: spec.isLogged ?? false,
     roles: spec.roles ?? (spec.method === 'GET' ? everybody : services),
-    ask: (coordinator, body) => spec.ask(coordinator, body as Requests[V]['body']),
+    ask: (asking, body) => spec.ask(asking, body as Requests[V]['body']),
   };
 }
 

@@ -18,7 +18,7 @@ export function sagaRoutes(): readonly Route[] {
       isGidOptional: true,
       status: 201,
       answer: 'TransactionAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.submit(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.submit(request, done)),
     }),
     route({
       method: 'POST',
@@ -27,7 +27,7 @@ export function sagaRoutes(): readonly Route[] {
       verb: 'decide',
       constants: { direction: 'rollback' },
       answer: 'TransactionAnswer',
-      async ask(coordinator, request) {
+      async ask({ coordinator }, request) {
         const saga = await getSaga(coordinator, { gid: request.gid });
         if (!saga.ok) return saga;
         return asked((done) => coordinator.decide(request, done));
@@ -39,7 +39,7 @@ export function sagaRoutes(): readonly Route[] {
       summary: 'Read a saga, at once or when it is decided or completed.',
       verb: 'get',
       answer: 'TransactionView',
-      ask: getSaga,
+      ask: ({ coordinator }, request) => getSaga(coordinator, request),
     }),
     route({
       method: 'GET',
@@ -48,7 +48,7 @@ export function sagaRoutes(): readonly Route[] {
       verb: 'list',
       constants: { mode: 'saga' },
       answer: 'ListAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.list(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.list(request, done)),
     }),
   ];
 }

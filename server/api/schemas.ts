@@ -6,6 +6,7 @@
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { type BranchKind, limits } from '../../client-sdk/protocol/index.ts';
+import { operateFault } from './desk-shapes.ts';
 import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
 import type { Verb } from './route.ts';
 import { schemas } from './shapes.ts';
@@ -35,6 +36,9 @@ export const schemaNames = {
   undo: 'Undo',
   resolve: 'Resolve',
   locks: 'Locks',
+  operate: 'Operate',
+  audit: 'Audit',
+  verifyAudit: 'VerifyAudit',
 } as const satisfies Record<Verb, keyof typeof schemas>;
 
 /**
@@ -71,6 +75,9 @@ export function createValidators(): Validators {
     undo: compile('undo', undoFault),
     resolve: compile('resolve', resolveFault),
     locks: compile('locks'),
+    operate: compile('operate', operateFault),
+    audit: compile('audit'),
+    verifyAudit: compile('verifyAudit'),
   };
 }
 

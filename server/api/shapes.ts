@@ -4,6 +4,7 @@
  * depends on state, and whether the steps of a saga form a graph, is the business of the core.
  */
 import { limits } from '../../client-sdk/protocol/index.ts';
+import { deskSchemas } from './desk-shapes.ts';
 import { undoSchemas } from './undo-shapes.ts';
 
 /** A JSON Schema (2020-12) as plain data. */
@@ -46,6 +47,7 @@ const anyJson = (description: string): Schema => ({ description });
 
 /** Bodies of the channel verbs, and their parts, by name; also `components.schemas` of OpenAPI. */
 export const schemas = {
+  ...deskSchemas,
   ...undoSchemas,
   Participant: {
     description: 'A method of a service that connects by the channel, or an HTTP address.',

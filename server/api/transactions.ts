@@ -7,7 +7,7 @@ const waitsRoute = route({
   summary: 'Report what a process waits for; tells it to give way when that is a deadlock.',
   verb: 'reportWaits',
   answer: 'ReportWaitsAnswer',
-  ask: (coordinator, request) => asked((done) => coordinator.reportWaits(request, done)),
+  ask: ({ coordinator }, request) => asked((done) => coordinator.reportWaits(request, done)),
 });
 
 /** The routes of this resource. */
@@ -22,7 +22,7 @@ export function transactionRoutes(): readonly Route[] {
       isGidOptional: true,
       status: 201,
       answer: 'TransactionAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.begin(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.begin(request, done)),
     }),
     route({
       method: 'POST',
@@ -30,7 +30,7 @@ export function transactionRoutes(): readonly Route[] {
       summary: 'Register branches. Idempotent by request. Durable before any try may run.',
       verb: 'register',
       answer: 'TransactionAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.register(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.register(request, done)),
     }),
     route({
       method: 'POST',
@@ -38,7 +38,7 @@ export function transactionRoutes(): readonly Route[] {
       summary: 'Pass the try of a branch on to its participant.',
       verb: 'try',
       answer: 'TryAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.tryBranch(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.tryBranch(request, done)),
     }),
     route({
       method: 'POST',
@@ -47,7 +47,7 @@ export function transactionRoutes(): readonly Route[] {
       verb: 'decide',
       constants: { direction: 'commit' },
       answer: 'TransactionAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.decide(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.decide(request, done)),
     }),
     route({
       method: 'POST',
@@ -56,7 +56,7 @@ export function transactionRoutes(): readonly Route[] {
       verb: 'decide',
       constants: { direction: 'rollback' },
       answer: 'TransactionAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.decide(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.decide(request, done)),
     }),
     waitsRoute,
     route({
@@ -66,7 +66,7 @@ export function transactionRoutes(): readonly Route[] {
         'Read one global transaction of any mode, at once or when it is decided or completed.',
       verb: 'get',
       answer: 'TransactionView',
-      ask: (coordinator, request) => asked((done) => coordinator.get(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.get(request, done)),
     }),
     route({
       method: 'GET',
@@ -74,7 +74,7 @@ export function transactionRoutes(): readonly Route[] {
       summary: 'List global transactions of every mode, newest first.',
       verb: 'list',
       answer: 'ListAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.list(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.list(request, done)),
     }),
   ];
 }

@@ -14,7 +14,7 @@ export function undoRoutes(): readonly Route[] {
       summary: 'Rows with undo rows of this transaction: as they were, were left, and are now.',
       verb: 'undo',
       answer: 'UndoAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.undo(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.undo(request, done)),
     }),
     route({
       method: 'POST',
@@ -24,7 +24,7 @@ export function undoRoutes(): readonly Route[] {
       isLogged: true,
       roles: ['operator'],
       answer: 'ResolvedAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.resolve(request, done)),
+      ask: ({ desk, who }, request) => desk.resolve(request, who),
     }),
     route({
       method: 'GET',
@@ -32,7 +32,7 @@ export function undoRoutes(): readonly Route[] {
       summary: 'Rows that global transactions hold in the database of a resource.',
       verb: 'locks',
       answer: 'LocksAnswer',
-      ask: (coordinator, request) => asked((done) => coordinator.locks(request, done)),
+      ask: ({ coordinator }, request) => asked((done) => coordinator.locks(request, done)),
     }),
   ];
 }

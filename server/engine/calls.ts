@@ -62,6 +62,8 @@ export interface Calls {
   ask(participant: Effect['participant'], call: Call, answered: (answer: CallAnswer) => void): void;
   /** Calls of this transaction to the participant are made now, or as soon as they are answered. */
   hasten(mailbox: Mailbox, participant: Effect['participant']): void;
+  /** The same, whoever is asked. */
+  hastenAll(mailbox: Mailbox): void;
   inFlight(): number;
   /** The term ends: nothing is asked a second time any more; the next term will. */
   rest(): void;
@@ -240,10 +242,17 @@ export function createCalls(ports: CallsPorts): Calls {
 
   function hasten(mailbox: Mailbox, participant: Effect['participant']): void {
     for (const call of mailbox.calls.values()) {
-      if (!isSame(call.effect.participant, participant)) continue;
-      if (call.state === 'waiting') waitFor(mailbox, call, 0);
-      else call.isHastened = true;
+      if (isSame(call.effect.participant, participant)) hastenOne(mailbox, call);
     }
+  }
+
+  function hastenAll(mailbox: Mailbox): void {
+    for (const call of mailbox.calls.values()) hastenOne(mailbox, call);
+  }
+
+  function hastenOne(mailbox: Mailbox, call: CallState): void {
+    if (call.state === 'waiting') waitFor(mailbox, call, 0);
+    else call.isHastened = true;
   }
 
   function rest(): void {
@@ -257,6 +266,7 @@ export function createCalls(ports: CallsPorts): Calls {
     wake,
     ask,
     hasten,
+    hastenAll,
     inFlight: () => flying,
     rest,
     counters: () => ({ ...counters }),

@@ -19,6 +19,7 @@ import type {
   TryAnswer,
   TryRequest,
 } from '../../client-sdk/protocol/index.ts';
+import type { OperateAnswer, OperateRequest } from './operate.ts';
 import type { OperatorDesk } from './operator.ts';
 
 /** Nothing was done, and why. `retryAfterMs`: when the same request may be welcome. */
@@ -42,6 +43,8 @@ export interface Coordinator extends OperatorDesk {
   submit(request: SubmitRequest, answered: Answered<TransactionAnswer>): void;
   get(request: GetRequest, answered: Answered<TransactionView>): void;
   list(request: ListRequest, answered: Answered<ListAnswer>): void;
+  /** What an operator does to one transaction. */
+  operate(request: OperateRequest, answered: Answered<OperateAnswer>): void;
   /** Kept in memory only; the gid need not be known. */
   reportWaits(request: ReportWaitsRequest, answered: Answered<ReportWaitsAnswer>): void;
   stats(): EngineStats;

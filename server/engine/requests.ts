@@ -10,6 +10,7 @@ import type { Answered, Coordinator, Refusal } from './coordinator.ts';
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import type { EventTask, Mailbox, Post, Task } from './mailbox.ts';
+import { operate } from './operate.ts';
 import { createOperatorDesk } from './operator.ts';
 import type { Registry } from './registry.ts';
 import type { Tally } from './tally.ts';
@@ -133,6 +134,18 @@ export function createRequests(
 
   return {
     ...createOperatorDesk({ admission, calls, look }),
+    operate(request, answered) {
+      const waitless = { want: 'shown', waitMs: 0, showsIds: false } as const;
+      const ports = {
+        ...{ calls, stamp, look },
+        enter: (
+          mailbox: Mailbox,
+          event: TxEvent,
+          heard: Answered<Pick<TransactionAnswer, 'phase'>>,
+        ) => enter(mailbox, event, waitless, heard),
+      };
+      operate(ports, request, answered);
+    },
     begin(request, answered) {
       const refused = admission.newWork(request.branches ?? []);
       if (refused !== null) return answered(refused);

@@ -20,6 +20,8 @@ import type {
 export interface MemoryCoordinator extends Coordinator {
   /** Every request that came through, in order. */
   readonly asked: { readonly verb: Verb; readonly body: unknown }[];
+  /** Gids that an operator did something to. */
+  readonly operated: string[];
   /** When set, every request is refused with it. */
   refusal: Refusal | null;
   /** Shown by stats(). */
@@ -77,6 +79,7 @@ export function memoryCoordinator(): MemoryCoordinator {
 
   const coordinator: MemoryCoordinator = {
     asked,
+    operated: [],
     refusal: null,
     current: {},
     begin: (request, answered) =>
@@ -113,6 +116,16 @@ export function memoryCoordinator(): MemoryCoordinator {
         const { service, resource } = request;
         return { service, resource, locks: [], nextCursor: null };
       }),
+    operate: ({ gid, dryRun }, answered) => {
+      const view = known(gid);
+      if (view === null) {
+        answered({ ok: false, code: 'NOT_FOUND', detail: 'Nothing is known of it.' });
+        return;
+      }
+      const { name, phase: before } = view;
+      if (!dryRun) coordinator.operated.push(gid);
+      answered({ ok: true, body: { gid, name, before, after: before } });
+    },
     stats: () => ({ ...zeroStats, ...coordinator.current }),
   };
   return coordinator;

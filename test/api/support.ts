@@ -3,6 +3,10 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import { createAccess, type TokenEntry } from '../../server/api/access.ts';
 import { createApp } from '../../server/api/app.ts';
 import { createValidators } from '../../server/api/schemas.ts';
+import { createAudit } from '../../server/desk/audit.ts';
+import { createDesk } from '../../server/desk/desk.ts';
+import { matchingBy } from '../../server/desk/matching.ts';
+import { openMemoryLog } from '../../server/log/memory-log.ts';
 import { createLogger } from '../../server/observe/log.ts';
 import { systemClock } from '../../server/runtime/clock.ts';
 import { type MemoryCoordinator, memoryCoordinator } from './memory-coordinator.ts';
@@ -23,10 +27,20 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
   const coordinator = memoryCoordinator();
   const logged: string[] = [];
   let made = 0;
+  const clock = systemClock();
+  const log = openMemoryLog();
+  // A log in memory has taken it over when the call returns; its first term is 1.
+  void log.takeOver('n', '', 0);
   const app = createApp({
     coordinator,
+    desk: createDesk({
+      coordinator,
+      audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
+      isReadOnly: false,
+      matching: matchingBy(coordinator.list),
+    }),
     validators,
-    access: createAccess(tokens, systemClock()),
+    access: createAccess(tokens, clock),
     isReadOnly: false,
     connectedServices: () => [{ service: 'bank', instances: 2 }],
     newGid: () => {

@@ -18,6 +18,7 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     undo: unused,
     resolve: unused,
     locks: unused,
+    operate: unused,
     stats: unused,
     ...used,
   };

@@ -7,6 +7,9 @@ import { createApp } from '../../../server/api/app.ts';
 import { attachChannel } from '../../../server/api/channel.ts';
 import { listen } from '../../../server/api/listen.ts';
 import { createValidators } from '../../../server/api/schemas.ts';
+import { createAudit } from '../../../server/desk/audit.ts';
+import { createDesk } from '../../../server/desk/desk.ts';
+import { matchingBy } from '../../../server/desk/matching.ts';
 import { createChannelTransport } from '../../../server/dispatch/channel-transport.ts';
 import { createEngine, type Engine } from '../../../server/engine/engine.ts';
 import { engineDefaults } from '../../../server/engine/limits.ts';
@@ -45,8 +48,16 @@ async function main(): Promise<void> {
   });
   const validators = createValidators();
   const access = createAccess([], clock);
+  const term = () => ({ node, epoch: engine.stats().epoch });
+  const desk = createDesk({
+    coordinator: engine,
+    audit: createAudit({ clock, log, term }),
+    isReadOnly: true,
+    matching: matchingBy(engine.list),
+  });
   const app = createApp({
     coordinator: engine,
+    desk,
     validators,
     access,
     isReadOnly: false,

@@ -1,0 +1,99 @@
+/**
+ * What an operator does to one transaction: an event like any other, or a shorter wait. A dry run
+ * takes the same event over the state as it is, and forgets what would have become of it. Nothing
+ * here knows who he is allowed to be; that is for those who ask.
+ */
+import type {
+  BranchId,
+  Gid,
+  Json,
+  OperatorAction,
+  Phase,
+} from '../../client-sdk/protocol/index.ts';
+import type { OperationResult, Operator, TxEvent } from '../core/event.ts';
+import { outstanding } from '../core/outstanding.ts';
+import { step } from '../core/step.ts';
+import type { Transaction } from '../core/transaction.ts';
+import { refusal } from './admission.ts';
+import type { Calls } from './calls.ts';
+import type { Answer, Answered } from './coordinator.ts';
+import type { Mailbox } from './mailbox.ts';
+
+/** One action on one transaction. */
+export interface OperateRequest {
+  readonly gid: Gid;
+  readonly action: OperatorAction;
+  /** `skip`: which one, as it was seen to be owed. */
+  readonly owed: {
+    readonly branchId: BranchId;
+    readonly operation: OperationResult['operation'];
+  } | null;
+  readonly result: Json;
+  readonly operator: Operator;
+  readonly dryRun: boolean;
+}
+
+/** What became of it, durable; of a dry run, what would. */
+export interface OperateAnswer {
+  readonly gid: Gid;
+  readonly name: string;
+  readonly before: Phase;
+  readonly after: Phase;
+}
+
+/** What it needs of the engine. */
+export interface OperatePorts {
+  readonly calls: Calls;
+  readonly stamp: () => Pick<TxEvent, 'atMs' | 'epoch'>;
+  /** Looks at a transaction in its turn; `answered` hears why not. */
+  readonly look: (
+    gid: Gid,
+    answered: Answered<OperateAnswer>,
+    found: (mailbox: Mailbox, tx: Transaction) => void,
+  ) => void;
+  /** Brings the event, and answers the phase once that is durable. */
+  readonly enter: (
+    mailbox: Mailbox,
+    event: TxEvent,
+    answered: Answered<{ readonly phase: Phase }>,
+  ) => void;
+}
+
+/** Does it. CONFLICT when nothing is owed, or something else than was seen. */
+export function operate(
+  { calls, stamp, look, enter }: OperatePorts,
+  request: OperateRequest,
+  answered: Answered<OperateAnswer>,
+): void {
+  look(request.gid, answered, (mailbox, tx) => {
+    const shown = (after: Phase): Answer<OperateAnswer> => {
+      const { gid, name, phase: before } = tx;
+      return { ok: true, body: { gid, name, before, after } };
+    };
+    if (request.action === 'retry') {
+      if (outstanding(tx).length === 0) return answered(refusal('CONFLICT', 'it owes nothing now'));
+      if (!request.dryRun) calls.hastenAll(mailbox);
+      return answered(shown(tx.phase));
+    }
+    const event = eventOf(request, stamp());
+    if (!request.dryRun) {
+      return enter(mailbox, event, (answer) =>
+        answered(answer.ok ? shown(answer.body.phase) : answer),
+      );
+    }
+    const { reply, next } = step(tx, event);
+    if (reply.kind === 'refused') return answered(refusal(reply.code, reply.detail));
+    answered(shown(next?.phase ?? tx.phase));
+  });
+}
+
+function eventOf(
+  { action, owed, result, operator }: OperateRequest,
+  stamp: Pick<TxEvent, 'atMs' | 'epoch'>,
+): TxEvent {
+  if (action === 'rollback') {
+    const reason = `${operator.who}: ${operator.reason}`;
+    return { kind: 'decide', direction: 'rollback', reason, by: 'operator', ...stamp };
+  }
+  return { kind: 'settle', owed: action === 'skip' ? owed : null, result, operator, ...stamp };
+}
