@@ -195,3 +195,118 @@ export interface ShardView {
   readonly open: number;
   readonly attention: number;
 }
+
+/** One record of a transaction, as `GET /v1/transactions/{gid}/timeline` shows it. */
+export interface TimelineEntry {
+  /** 1, 2, 3 …: the row of the log that it stands in. */
+  readonly seq: number;
+  readonly atMs: EpochMs;
+  /** Term of the coordinator that wrote it. */
+  readonly epoch: number;
+  /** Kind of the record: `begun`, `decided`, `done`, `attempted`, `attention` … */
+  readonly kind: string;
+  /** The branch (step) that it is about, if one. */
+  readonly branchId: BranchId | null;
+  /** In a few plain words, without payloads: `decided to commit, asked by the initiator`. */
+  readonly text: string;
+  /** A human has said so. */
+  readonly operator: { readonly who: string; readonly reason: string } | null;
+}
+
+/** All that there is of one transaction, oldest first. Payloads and results are masked. */
+export interface TimelineAnswer {
+  readonly gid: Gid;
+  readonly entries: readonly TimelineEntry[];
+}
+
+/** `GET /v1/transactions/{gid}/explanation`: plain words, for people. */
+export interface Explanation {
+  readonly gid: Gid;
+  readonly phase: Phase;
+  /** Why it is where it is. */
+  readonly why: string;
+  /** What Settle does next, by itself, and when. */
+  readonly next: string;
+  /** When that is, if it is known. */
+  readonly nextAtMs: EpochMs | null;
+  /** What an operator can do, each with the command line that does it; empty: nothing is needed. */
+  readonly remedies: readonly Remedy[];
+}
+
+/** Something that an operator can do. */
+export interface Remedy {
+  readonly text: string;
+  /** Such as `settle tx retry GID --reason …`; null: it is done elsewhere. */
+  readonly command: string | null;
+}
+
+/** Rates and times of the last minutes, as `GET /v1/overview` shows them, and each tick of `GET /v1/events`. */
+export interface OverviewView {
+  readonly atMs: EpochMs;
+  readonly state: string;
+  readonly open: { readonly [phase in Exclude<Phase, 'committed' | 'rolledBack'>]: number };
+  readonly attention: number;
+  readonly oldestOpen: { readonly gid: Gid; readonly startedAtMs: EpochMs } | null;
+  /** One for each second, oldest first, at most 300. */
+  readonly seconds: readonly OverviewSecond[];
+  /** From begin to end, of what ended in these minutes; null: nothing did. */
+  readonly durationMs: { readonly p50: number; readonly p99: number } | null;
+  /** From an append to its answer. */
+  readonly logMs: { readonly p50: number; readonly p99: number } | null;
+  /** Reports of waits for locks that are alive now. */
+  readonly lockWaits: number;
+  readonly connectedInstances: number;
+}
+
+/** Counts of one second. */
+export interface OverviewSecond {
+  readonly atMs: EpochMs;
+  readonly begun: { readonly [mode in Mode]: number };
+  readonly committed: { readonly [mode in Mode]: number };
+  readonly rolledBack: { readonly [mode in Mode]: number };
+}
+
+/** What `GET /v1/events` sends (server-sent events): a tick a second, and gids that have changed. */
+export type DeskEvent =
+  | {
+      readonly kind: 'overview';
+      readonly overview: Omit<OverviewView, 'seconds'> & { readonly second: OverviewSecond };
+    }
+  | { readonly kind: 'changed'; readonly gids: readonly Gid[]; readonly isCut: boolean };
+
+/** `GET /v1/log`: the log at a glance. */
+export interface LogView {
+  /** Such as `postgres://settle:***@db/settle`. */
+  readonly url: string;
+  readonly epoch: number;
+  readonly commits: number;
+  readonly rows: number;
+  readonly unknownAppends: number;
+  readonly conflicts: number;
+  readonly pendingRows: number;
+  readonly logMs: { readonly p50: number; readonly p99: number } | null;
+}
+
+/** `GET /v1/log/verify?after=GID&limit=N`: reads records back, a page of gids at a time. */
+export interface LogVerdict {
+  readonly checked: number;
+  readonly faults: readonly { readonly gid: Gid; readonly what: string }[];
+  /** Give it back as `after`; null: that was the last page. */
+  readonly next: Gid | null;
+}
+
+/** `GET /v1/config`: every setting and where it came from; secrets are hidden. */
+export interface ConfigView {
+  readonly settings: readonly {
+    readonly name: string;
+    readonly value: Json;
+    readonly origin: string;
+  }[];
+}
+
+/** `POST /v1/participants/{service}/drain`, `…/undrain`: no new calls, or calls again. On the record. */
+export interface DrainRequest {
+  readonly service: string;
+  readonly reason: string;
+  readonly dryRun?: boolean;
+}
