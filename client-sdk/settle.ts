@@ -114,7 +114,10 @@ export interface Settle extends AsyncDisposable {
 
   /** NOT_FOUND when there is no such gid (any more). */
   get(gid: Gid): Promise<TransactionView>;
-  /** Newest first, paged by `cursor`. */
+  /**
+   * Newest first unless `sort` says otherwise, paged by `cursor`: go on until `nextCursor` is null. A
+   * page may be empty and not the last. INVALID_REQUEST for conditions that contradict each other.
+   */
   list(filter?: ListRequest): Promise<ListAnswer>;
   /**
    * Rolls back a transaction, or a saga whose pivot was not asked; resolves when that is durable.

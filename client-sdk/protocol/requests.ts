@@ -1,4 +1,5 @@
 /** Requests of an initiator and the answers to them: the same bodies over HTTP and over the channel. */
+import type { TransactionQuery } from './desk.ts';
 import type { ErrorCode } from './errors.ts';
 import type {
   Attention,
@@ -220,15 +221,24 @@ export interface TransactionSummary {
   readonly startedAtMs: EpochMs;
   readonly deadlineAtMs: EpochMs | null;
   readonly finishedAtMs: EpochMs | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /**
+   * Of an open one: the services that take part, each once (of an address its scheme, host and port).
+   * None of a finished one; its view has them.
+   */
+  readonly services: readonly string[];
+  /** Of an open one: what went wrong last, of the operation that has been asked most often. */
+  readonly lastError: string | null;
+  /** Of an open one: how often that operation was asked in vain in this coordinator's term. */
+  readonly attempts: number;
+  /** Of an open one: when something will be asked again. */
+  readonly nextAttemptAtMs: EpochMs | null;
 }
 
-/** `GET /v1/transactions?…`: newest first, paged by `cursor`. */
-export interface ListRequest {
-  readonly mode?: Mode;
-  readonly name?: string;
-  /** `open`: not terminal yet. */
-  readonly outcome?: 'open' | 'committed' | 'rolledBack';
-  readonly attention?: boolean;
+/** `GET /v1/transactions?…`: sorted by start, paged by `cursor`. */
+export interface ListRequest extends TransactionQuery {
+  /** Default `newest`. */
+  readonly sort?: 'newest' | 'oldest';
   /** 1..500, default 50. */
   readonly limit?: number;
   readonly cursor?: string;
@@ -237,7 +247,10 @@ export interface ListRequest {
 /** One page of a list. */
 export interface ListAnswer {
   readonly transactions: readonly TransactionSummary[];
-  /** Give it back as `cursor` for the next page; null at the end. */
+  /**
+   * Give it back as `cursor` for the next page; null at the end. A page may have fewer transactions
+   * than were asked for, even none, and not be the last: what one page reads is bounded.
+   */
   readonly nextCursor: string | null;
 }
 

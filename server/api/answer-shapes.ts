@@ -106,10 +106,21 @@ export const answerSchemas = {
     startedAtMs: time,
     deadlineAtMs: timeOrNull,
     finishedAtMs: timeOrNull,
+    labels: ref('Labels'),
+    services: { type: 'array', items: text, description: 'Of an open one; else empty.' },
+    lastError: {
+      ...textOrNull,
+      description: 'Of the operation that was asked most often in vain.',
+    },
+    attempts: { type: 'integer', description: 'Of that operation, in this term.' },
+    nextAttemptAtMs: timeOrNull,
   }),
   ListAnswer: answer({
     transactions: { type: 'array', items: ref('TransactionSummary') },
-    nextCursor: textOrNull,
+    nextCursor: {
+      ...textOrNull,
+      description: 'A page may hold fewer than its limit, even none, and not be the last.',
+    },
   }),
   ReportWaitsAnswer: answer({ giveWay: orNull('GivenWay') }),
   GivenWay: answer({ wait: { type: 'integer' }, to: text }),

@@ -71,6 +71,9 @@ function coerced(name: string, value: unknown): unknown {
     case 'limit':
     case 'waitMs':
       return numberOrText(value);
+    case 'startedAfterMs':
+    case 'startedBeforeMs':
+      return numberOrText(value, 15);
     case 'attention':
       return value === 'true' ? true : value === 'false' ? false : value;
     default:
@@ -78,6 +81,7 @@ function coerced(name: string, value: unknown): unknown {
   }
 }
 
-function numberOrText(value: unknown): unknown {
-  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
+function numberOrText(value: unknown, digitsMax = 9): unknown {
+  const isNumber = typeof value === 'string' && /^\d+$/.test(value) && value.length <= digitsMax;
+  return isNumber ? Number(value) : value;
 }

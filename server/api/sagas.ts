@@ -44,7 +44,7 @@ export function sagaRoutes(): readonly Route[] {
     route({
       method: 'GET',
       path: '/v1/sagas',
-      summary: 'List sagas, newest first.',
+      summary: 'List sagas, by start.',
       verb: 'list',
       constants: { mode: 'saga' },
       answer: 'ListAnswer',

@@ -9,7 +9,7 @@ import { type BranchKind, limits } from '../../client-sdk/protocol/index.ts';
 import { operateFault } from './desk-shapes.ts';
 import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
 import type { Verb } from './route.ts';
-import { schemas } from './shapes.ts';
+import { labelPattern, schemas } from './shapes.ts';
 import { resolveFault, undoFault } from './undo-faults.ts';
 
 /** Why a body is refused: a code of the table and a sentence that names the place. */
@@ -146,6 +146,7 @@ function sentenceOf(error: ErrorObject): string {
 
 const grammars: ReadonlyMap<string, string> = new Map([
   [limits.gidPattern, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ -'],
+  [labelPattern, `must be key=value, the value of at most ${limits.labelLengthMax} characters`],
   [
     limits.namePattern,
     'must be a name: a letter or digit, then up to 127 of A-Z a-z 0-9 . _ : / -',

@@ -45,6 +45,46 @@ const number: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_I
 const database = token('The same from wherever it is reached, another for every other one.');
 const anyJson = (description: string): Schema => ({ description });
 
+/** Grammar of a label that is searched for: a key, `=`, a value. */
+export const labelPattern = `^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}=[\\s\\S]{0,${limits.labelLengthMax}}$`;
+const instant = (description: string): Schema => ({
+  type: 'integer',
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description,
+});
+
+/** Fields of `TransactionQuery`; those that contradict each other are the engine's business. */
+const query = {
+  mode: { type: 'string', enum: ['transaction', 'saga'] },
+  name,
+  gid: { type: 'string', pattern: limits.gidPattern, description: 'How the gid begins.' },
+  outcome: {
+    type: 'string',
+    enum: ['open', 'committed', 'rolledBack'],
+    description: 'open: not finished yet.',
+  },
+  phase: {
+    type: 'string',
+    enum: ['active', 'committing', 'committed', 'rollingBack', 'rolledBack'],
+  },
+  attention: { type: 'boolean', description: 'true: only those that need a human.' },
+  label: { type: 'string', pattern: labelPattern, description: 'key=value' },
+  startedAfterMs: instant('Started at that time or later.'),
+  startedBeforeMs: instant('Started before that time.'),
+  service: {
+    ...name,
+    description: 'Open ones with an unfinished branch or step there; of an address its origin.',
+  },
+  method: { ...name, description: 'The same, of this method; of a resource at.<resource>.' },
+  error: {
+    type: 'string',
+    minLength: 1,
+    maxLength: limits.detailLengthMax,
+    description: 'Open ones: part of what went wrong last, or of why a human is needed.',
+  },
+} as const satisfies Record<string, Schema>;
+
 /** Bodies of the channel verbs, and their parts, by name; also `components.schemas` of OpenAPI. */
 export const schemas = {
   ...deskSchemas,
@@ -132,10 +172,8 @@ export const schemas = {
   Get: record({ gid, wait: { type: 'string', enum: ['decided', 'completed'] }, waitMs }, ['gid']),
   List: record(
     {
-      mode: { type: 'string', enum: ['transaction', 'saga'] },
-      name,
-      outcome: { type: 'string', enum: ['open', 'committed', 'rolledBack'] },
-      attention: { type: 'boolean' },
+      ...query,
+      sort: { type: 'string', enum: ['newest', 'oldest'], description: 'Default newest.' },
       limit: { type: 'integer', minimum: 1, maximum: limits.pageSizeMax },
       cursor: { type: 'string', maxLength: cursorLengthMax },
     },

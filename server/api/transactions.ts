@@ -71,7 +71,7 @@ export function transactionRoutes(): readonly Route[] {
     route({
       method: 'GET',
       path: '/v1/transactions',
-      summary: 'List global transactions of every mode, newest first.',
+      summary: 'List global transactions of every mode, by start.',
       verb: 'list',
       answer: 'ListAnswer',
       ask: ({ coordinator }, request) => asked((done) => coordinator.list(request, done)),

@@ -8,6 +8,7 @@ import type {
   DecideRequest,
   ErrorCode,
   GetRequest,
+  Gid,
   ListAnswer,
   ListRequest,
   RegisterRequest,
@@ -15,6 +16,7 @@ import type {
   ReportWaitsRequest,
   SubmitRequest,
   TransactionAnswer,
+  TransactionQuery,
   TransactionView,
   TryAnswer,
   TryRequest,
@@ -47,7 +49,20 @@ export interface Coordinator extends OperatorDesk {
   operate(request: OperateRequest, answered: Answered<OperateAnswer>): void;
   /** Kept in memory only; the gid need not be known. */
   reportWaits(request: ReportWaitsRequest, answered: Answered<ReportWaitsAnswer>): void;
+  /**
+   * Open transactions that a query finds, for work on many: INVALID_REQUEST when it asks for others,
+   * LOG_UNAVAILABLE as long as not all of them have been read back.
+   */
+  matching(query: TransactionQuery, limit: number, answered: Answered<Matching>): void;
   stats(): EngineStats;
+}
+
+/** What a query finds now. Those whose records cannot be read are not among them. */
+export interface Matching {
+  /** The oldest ones, at most as many as were asked for. */
+  readonly gids: readonly Gid[];
+  /** How many there are in all. */
+  readonly total: number;
 }
 
 type ByMode = { readonly transaction: number; readonly saga: number };

@@ -54,6 +54,8 @@ export interface Engine extends Coordinator {
 /** What changes over the engine's life. */
 interface Life {
   state: EngineStats['state'];
+  /** All open transactions of the log are in memory. */
+  isRecovered: boolean;
   term: Term;
   commit: GroupCommit<MailRow> | null;
   post: Post | null;
@@ -62,7 +64,13 @@ interface Life {
 /** An engine that has not started; `start` gives it its term. */
 export function createEngine(ports: EnginePorts): Engine {
   const { clock, random, log, transports, options } = ports;
-  const life: Life = { state: 'starting', term: { node: '', epoch: 0 }, commit: null, post: null };
+  const life: Life = {
+    state: 'starting',
+    isRecovered: false,
+    term: { node: '', epoch: 0 },
+    commit: null,
+    post: null,
+  };
   const isStopped = () => life.state === 'fenced' || life.state === 'stopped';
   const post = () => {
     if (life.post === null) throw new Error('the engine has not started');
@@ -85,8 +93,14 @@ export function createEngine(ports: EnginePorts): Engine {
   const commit = () => life.commit;
   const state = () => life.state;
   const admission = createAdmission({ clock, state, mailboxes, commit, transports, options });
-  const listing = createListing({ log, loadedTx: (gid) => mailboxes.get(gid)?.tx ?? null });
   const deadlocks = createDeadlocks({ clock, admission, mailboxes });
+  const listing = createListing({
+    clock,
+    log,
+    mailboxes,
+    isRecovered: () => life.isRecovered && !isStopped(),
+    hasUnreadable: registry.hasUnreadable,
+  });
   const desk = { admission, registry, post, calls, timers, tally, options, stamp };
 
   function fenced(): void {
@@ -161,6 +175,7 @@ export function createEngine(ports: EnginePorts): Engine {
       },
       finished: () => {
         registry.recoveryEnds();
+        life.isRecovered = true;
         if (life.state === 'recovering') life.state = 'running';
       },
     });
@@ -209,7 +224,7 @@ export function createEngine(ports: EnginePorts): Engine {
 
   return {
     ...createRequests(desk),
-    list: listing.list,
+    ...listing,
     reportWaits: deadlocks.reportWaits,
     stats,
     start,

@@ -63,6 +63,8 @@ export const engineLimits = {
   mailboxTasksMax: 1_024,
   /** Gids of one read of the log. */
   readGidsMax: 500,
+  /** Transactions in memory that a list looks at before it lets others in: about 2 ms. */
+  scannedPerTurn: 4_096,
   /** Waits between attempts to reach a log that answered `unknown`. */
   logRetry: { initialMs: 20, capMs: 1_000 } satisfies BackoffOptions,
   /** Default and longest time that an answer is held for `wait: completed`. */

@@ -34,6 +34,8 @@ export interface Registry {
   reload(mailbox: Mailbox): void;
   /** Forgets the mailbox if nothing is left to do. */
   idle(mailbox: Mailbox): void;
+  /** Open or not, records of some gid could not be read since the start; it is not in memory. */
+  hasUnreadable(): boolean;
   /** The term is over: every task and answer that waits is refused, everything is forgotten. */
   abandon(): void;
 }
@@ -47,6 +49,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
   // Found open by recovery while somebody's read of them was under way: these must be taken up.
   const owed = new Set<Mailbox>();
   let isRecovering = false;
+  let hasUnreadable = false;
 
   function reload(mailbox: Mailbox): void {
     loader.load(mailbox.gid, true, (replayed) => {
@@ -94,8 +97,10 @@ export function createRegistry(ports: RegistryPorts): Registry {
       return true;
     },
     reload,
+    hasUnreadable: () => hasUnreadable,
     idle(mailbox) {
       if (!isIdle(mailbox)) return;
+      if (mailbox.state === 'unreadable') hasUnreadable = true;
       if (mailbox.deadline !== null) timers.cancel(mailbox.deadline);
       mailboxes.delete(mailbox);
       // Without a state it was a request that was refused: the log may know of the gid all the same.

@@ -99,7 +99,7 @@ class Asked implements EventTask, Held {
 /** The request half of {@link Coordinator}. */
 export function createRequests(
   ports: RequestPorts,
-): Omit<Coordinator, 'list' | 'reportWaits' | 'stats'> {
+): Omit<Coordinator, 'list' | 'matching' | 'reportWaits' | 'stats'> {
   const { admission, registry, calls, timers, options, stamp } = ports;
 
   function enter(

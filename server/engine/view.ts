@@ -4,6 +4,7 @@ import type {
   BranchView,
   Direction,
   Json,
+  Participant,
   TransactionAnswer,
   TransactionSummary,
   TransactionView,
@@ -51,13 +52,69 @@ export function toView(mailbox: Mailbox, tx: Transaction): TransactionView {
   };
 }
 
-/** One line of a list. `phase` of an open transaction comes from its records. */
-export function toSummary(row: IndexRow, tx: Transaction | null): TransactionSummary {
-  const { gid, mode, name, startedAtMs, deadlineAtMs, finishedAtMs } = row;
+/**
+ * One line of a list. `phase` of an open transaction comes from its records, and what it waits for
+ * from its calls; null and none for one that has ended.
+ */
+export function toSummary(
+  row: IndexRow,
+  tx: Transaction | null,
+  calls: Iterable<CallState> = [],
+): TransactionSummary {
+  const { gid, mode, name, attention, startedAtMs, deadlineAtMs, finishedAtMs, labels } = row;
   const phase = row.outcome ?? tx?.phase ?? 'active';
   const cause = row.cause ?? tx?.cause ?? null;
-  const { attention } = row;
-  return { gid, mode, name, phase, cause, attention, startedAtMs, deadlineAtMs, finishedAtMs };
+  const isOpen = row.outcome === null && tx !== null;
+  return {
+    ...{
+      gid,
+      mode,
+      name,
+      phase,
+      cause,
+      attention,
+      startedAtMs,
+      deadlineAtMs,
+      finishedAtMs,
+      labels,
+    },
+    services: isOpen ? servicesOf(tx) : [],
+    ...standing(isOpen ? tx : null, calls),
+  };
+}
+
+function servicesOf(tx: Transaction): readonly string[] {
+  const parts: readonly { readonly participant: Participant }[] =
+    tx.mode === 'transaction' ? tx.branches : tx.steps;
+  return [...new Set(parts.map(({ participant }) => serviceOf(participant)))];
+}
+
+/** Of an address only what says where it is: the rest may be secret. */
+function serviceOf(participant: Participant): string {
+  if ('service' in participant) return participant.service;
+  return URL.parse(participant.url)?.origin ?? 'url';
+}
+
+/** How it goes on: the operation that was asked most often in vain, and when the next one is due. */
+function standing(
+  tx: Transaction | null,
+  calls: Iterable<CallState>,
+): Pick<TransactionSummary, 'lastError' | 'attempts' | 'nextAttemptAtMs'> {
+  let attempts = 0;
+  let lastError: string | null = null;
+  let nextAttemptAtMs: number | null = null;
+  for (const call of calls) {
+    if (call.attempts > attempts) {
+      attempts = call.attempts;
+      lastError = call.lastError;
+    }
+    const { nextAtMs } = call;
+    if (nextAtMs !== null) nextAttemptAtMs = Math.min(nextAtMs, nextAttemptAtMs ?? nextAtMs);
+  }
+  if (lastError === null && tx?.mode === 'saga') {
+    lastError = tx.steps.findLast((step) => step.lastError !== null)?.lastError ?? null;
+  }
+  return { lastError, attempts, nextAttemptAtMs };
 }
 
 function resultsOf(tx: Saga): Readonly<Record<string, Json>> {

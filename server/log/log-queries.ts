@@ -1,6 +1,7 @@
 /**
  * The reading queries of the logs on a database server, built by Kysely for the dialect and run by
- * the store on its own connections. Writing is not here: each store writes in its own way.
+ * the store on its own connections. Searches are in search-queries.ts. Writing is not here: each
+ * store writes in its own way.
  */
 import {
   type CompiledQuery,
@@ -12,10 +13,12 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
-  type SelectQueryBuilder,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
 } from 'kysely';
 import type { Gid } from '../../client-sdk/protocol/index.ts';
-import type { IndexRow, LogRow, SearchFilter } from './log.ts';
+import type { IndexRow, LogRow } from './log.ts';
 import { indexColumnNames } from './server-log.ts';
 
 /** A column that may come as text: PostgreSQL's driver does so with 64 bit numbers. */
@@ -26,7 +29,7 @@ interface LogTables {
   /** Index rows without an outcome. */
   readonly open_transaction: IndexRowStored;
   /** Index rows with an outcome. */
-  readonly global_transaction: IndexRowStored & { readonly needs_attention?: number };
+  readonly global_transaction: IndexRowStored;
 }
 
 type IndexTable = 'open_transaction' | 'global_transaction';
@@ -56,24 +59,22 @@ export interface IndexRowStored {
   readonly labels: string;
 }
 
+/** Whose SQL. The log on SQLite has searches of this kind, and its other queries by hand. */
+export type SearchDialect = 'postgres' | 'mysql' | 'sqlite';
+
 /** The queries, compiled for one dialect: text with placeholders, and its parameters. */
 export interface LogQueries {
   /** Rows of the gids, by gid and seq, from the primary key. */
   read(gids: readonly Gid[]): CompiledQuery<LogRowStored>;
   /** Open gids in order: a range of the primary key of the open ones. */
   openGids(afterGid: Gid, limit: number): CompiledQuery<{ readonly gid: string }>;
-  /**
-   * A page, newest first. Of the finished ones a range of the index by name, by attention, or by
-   * start; the open ones are few, and looked through.
-   */
-  search(filter: SearchFilter): CompiledQuery<IndexRowStored>;
   /** Index rows of the gids, from the primary keys. */
   find(gids: readonly Gid[]): CompiledQuery<IndexRowStored>;
 }
 
 /** The queries in the dialect of the store. */
 export function logQueries(dialect: 'postgres' | 'mysql'): LogQueries {
-  const db = dialect === 'postgres' ? compilingPostgres() : compilingMysql();
+  const db = compiling<LogTables>(dialect);
   return {
     read: (gids) =>
       db
@@ -91,7 +92,6 @@ export function logQueries(dialect: 'postgres' | 'mysql'): LogQueries {
         .orderBy('gid')
         .limit(limit)
         .compile(),
-    search: (filter) => searchQuery(db, dialect, filter),
     find: (gids) => {
       const rowsIn = (table: IndexTable) =>
         db.selectFrom(table).select(indexColumnNames).where('gid', 'in', gids);
@@ -100,70 +100,40 @@ export function logQueries(dialect: 'postgres' | 'mysql'): LogQueries {
   };
 }
 
-function searchQuery(db: Kysely<LogTables>, dialect: 'postgres' | 'mysql', filter: SearchFilter) {
-  const page = (rows: RowsOf) =>
-    matching(rows, filter)
-      .orderBy('started_at_ms', 'desc')
-      .orderBy('gid', 'desc')
-      .limit(filter.limit);
-  const open = page(db.selectFrom('open_transaction'));
-  const ended = db.selectFrom('global_transaction');
-  // MySQL has no partial index, so its table keeps the question as a column.
-  const isAsColumn = dialect === 'mysql' && filter.attention === true;
-  const finished = page(isAsColumn ? ended.where('needs_attention', '=', 1) : ended);
-  if (filter.outcome === 'open') return open.compile();
-  if (filter.outcome !== undefined) return finished.compile();
-  return db
-    .selectFrom(open.as('open'))
-    .selectAll()
-    .unionAll(db.selectFrom(finished.as('finished')).selectAll())
-    .orderBy('started_at_ms', 'desc')
-    .orderBy('gid', 'desc')
-    .limit(filter.limit)
-    .compile();
-}
-
-type RowsOf = SelectQueryBuilder<LogTables, IndexTable, object>;
-
-/** Index rows for which all conditions of the filter hold; which table is asked is one of them. */
-function matching(rows: RowsOf, filter: SearchFilter) {
-  const { mode, name, outcome, attention, before } = filter;
-  let query = rows.select(indexColumnNames);
-  if (mode !== undefined) query = query.where('mode', '=', mode);
-  if (name !== undefined) query = query.where('name', '=', name);
-  if (outcome !== undefined && outcome !== 'open') query = query.where('outcome', '=', outcome);
-  if (attention === true) query = query.where('attention', 'is not', null);
-  if (before !== undefined) {
-    // Not a row comparison: MySQL makes no index range of one.
-    query = query
-      .where('started_at_ms', '<=', before.startedAtMs)
-      .where((is) =>
-        is.or([is('started_at_ms', '<', before.startedAtMs), is('gid', '<', before.gid)]),
-      );
+/** A Kysely that only compiles: it has no connection. */
+export function compiling<Tables>(dialect: SearchDialect): Kysely<Tables> {
+  const createDriver = () => new DummyDriver();
+  switch (dialect) {
+    case 'postgres':
+      return new Kysely({
+        dialect: {
+          createDriver,
+          createAdapter: () => new PostgresAdapter(),
+          createIntrospector: (db) => new PostgresIntrospector(db),
+          createQueryCompiler: () => new PostgresQueryCompiler(),
+        },
+      });
+    case 'mysql':
+      return new Kysely({
+        dialect: {
+          createDriver,
+          createAdapter: () => new MysqlAdapter(),
+          createIntrospector: (db) => new MysqlIntrospector(db),
+          createQueryCompiler: () => new MysqlQueryCompiler(),
+        },
+      });
+    case 'sqlite':
+      return new Kysely({
+        dialect: {
+          createDriver,
+          createAdapter: () => new SqliteAdapter(),
+          createIntrospector: (db) => new SqliteIntrospector(db),
+          createQueryCompiler: () => new SqliteQueryCompiler(),
+        },
+      });
+    default:
+      return dialect satisfies never;
   }
-  return query;
-}
-
-function compilingPostgres(): Kysely<LogTables> {
-  return new Kysely<LogTables>({
-    dialect: {
-      createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (db) => new PostgresIntrospector(db),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
-    },
-  });
-}
-
-function compilingMysql(): Kysely<LogTables> {
-  return new Kysely<LogTables>({
-    dialect: {
-      createAdapter: () => new MysqlAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (db) => new MysqlIntrospector(db),
-      createQueryCompiler: () => new MysqlQueryCompiler(),
-    },
-  });
 }
 
 /** The row as the port knows it. */

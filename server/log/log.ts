@@ -35,6 +35,7 @@ export interface IndexRow {
   readonly startedAtMs: EpochMs;
   readonly deadlineAtMs: EpochMs | null;
   readonly finishedAtMs: EpochMs | null;
+  /** As its first row has them: they never change, and searches by label know those only. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -59,17 +60,105 @@ export interface Term {
   readonly epoch: number;
 }
 
+/** Where a transaction stands in every list: by its start, then by its gid, byte by byte. */
+export interface Place {
+  readonly startedAtMs: EpochMs;
+  readonly gid: Gid;
+}
+
 /** What to look for; all given conditions must hold. */
 export interface SearchFilter {
   readonly mode?: Mode;
   readonly name?: string;
-  readonly outcome?: 'open' | 'committed' | 'rolledBack';
+  /** `finished`: however it ended. Left out: open ones, too. */
+  readonly outcome?: 'open' | 'finished' | 'committed' | 'rolledBack';
   /** True: only those that need a human. */
   readonly attention?: boolean;
+  readonly label?: { readonly key: string; readonly value: string };
+  /** At that time or later. */
+  readonly startedAfterMs?: EpochMs;
+  /** Before that time. */
+  readonly startedBeforeMs?: EpochMs;
+  /** How the gid begins. */
+  readonly gidPrefix?: string;
+  /** Default `newest`. */
+  readonly order?: Order;
   /** 1..500. */
   readonly limit: number;
-  /** Exclusive: (startedAtMs, gid) of the last row of the page before. Newest first. */
-  readonly before?: { readonly startedAtMs: EpochMs; readonly gid: Gid };
+  /** Exclusive: where the page before ended. */
+  readonly before?: Place;
+}
+
+/** Which come first. */
+export type Order = 'newest' | 'oldest';
+
+/** One page of a list. */
+export interface Page<Row> {
+  /** In the order that was asked for. */
+  readonly rows: readonly Row[];
+  /**
+   * Up to where everything that fits is in `rows`: go on from there. Null: there is no more. A page
+   * may hold fewer rows than its limit, even none, and go on all the same: what one search reads is
+   * bounded, however rare the combination that it looks for.
+   */
+  readonly next: Place | null;
+}
+
+/** What a search has found. */
+export type SearchPage = Page<IndexRow>;
+
+/**
+ * How a list is sorted: negative when `a` comes before `b`. No two transactions have the same place.
+ */
+export function byPlace(order: Order): (a: Place, b: Place) => number {
+  const sign = order === 'newest' ? -1 : 1;
+  return (a, b) => {
+    if (a.startedAtMs !== b.startedAtMs) return a.startedAtMs < b.startedAtMs ? -sign : sign;
+    if (a.gid === b.gid) return 0;
+    return a.gid < b.gid ? -sign : sign;
+  };
+}
+
+/** The place alone. */
+export function placeOf({ startedAtMs, gid }: Place): Place {
+  return { startedAtMs, gid };
+}
+
+/**
+ * Two or more pages of the same search in different places as one. What lies beyond where one of
+ * them ended is left for the next page. The first page that has a gid tells how it is.
+ */
+export function mergedPages<Row extends Place>(
+  order: Order,
+  limit: number,
+  pages: readonly Page<Row>[],
+): Page<Row> {
+  const compare = byPlace(order);
+  const ends = pages.flatMap(({ next }) => next ?? []).sort(compare);
+  const [end = null] = ends;
+  const byGid = new Map<string, Row>();
+  for (const row of pages.flatMap(({ rows }) => rows)) {
+    const isBeyond = end !== null && compare(row, end) > 0;
+    if (!isBeyond && !byGid.has(row.gid)) byGid.set(row.gid, row);
+  }
+  const rows = [...byGid.values()].sort(compare);
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  if (rows.length > limit && last !== undefined) return { rows: shown, next: placeOf(last) };
+  return { rows: shown, next: end === null ? null : placeOf(end) };
+}
+
+/**
+ * A label as one text, by which it is found. The value is written as inside of a JSON text, for not
+ * every database stores every character (PostgreSQL has no U+0000).
+ */
+export function labelText(key: string, value: string): string {
+  return `${key}=${JSON.stringify(value).slice(1, -1)}`;
+}
+
+/** All labels of a transaction, as {@link labelText} writes them. */
+export function labelTexts(labels: IndexRow['labels']): readonly string[] {
+  return Object.entries(labels).map(([key, value]) => labelText(key, value));
 }
 
 /** A durable log of all global transactions. */
@@ -96,8 +185,8 @@ export interface TransactionLog {
   /** Gids without an outcome, ascending, after the given one (`''`: from the start). Throws when away. */
   openGids(afterGid: Gid, limit: number): Promise<readonly Gid[]>;
 
-  /** Index row of the page, newest first. Throws when the store is away. */
-  search(filter: SearchFilter): Promise<readonly IndexRow[]>;
+  /** One page of index rows. Throws when the store is away. */
+  search(filter: SearchFilter): Promise<SearchPage>;
 
   /** Index rows of these gids (missing ones are left out). Throws when the store is away. */
   find(gids: readonly Gid[]): Promise<readonly IndexRow[]>;

@@ -2,13 +2,16 @@
  * A log in memory: for tests and for `--log memory:`. Nothing survives the process; the contract is
  * otherwise the whole one. Several handles may stand on one store, as several processes on a file.
  */
-import type { EpochMs, Gid } from '../../client-sdk/protocol/index.ts';
+import type { Gid } from '../../client-sdk/protocol/index.ts';
 import {
   type Append,
   type AppendAnswer,
+  byPlace,
   type IndexRow,
   type LogRow,
+  placeOf,
   type SearchFilter,
+  type SearchPage,
   shardCount,
   type Term,
   type TransactionLog,
@@ -118,25 +121,27 @@ function findIndex(store: MemoryStore, gids: readonly Gid[]): readonly IndexRow[
   return [...new Set(gids)].flatMap((gid) => store.index.get(gid) ?? []);
 }
 
-function searchIndex(store: MemoryStore, filter: SearchFilter): readonly IndexRow[] {
-  return [...store.index.values()]
+function searchIndex(store: MemoryStore, filter: SearchFilter): SearchPage {
+  const compare = byPlace(filter.order ?? 'newest');
+  const rows = [...store.index.values()]
     .filter((row) => fits(row, filter))
-    .sort(newestFirst)
+    .filter((row) => filter.before === undefined || compare(filter.before, row) < 0)
+    .sort(compare)
     .slice(0, filter.limit);
+  const last = rows.length < filter.limit ? undefined : rows.at(-1);
+  return { rows, next: last === undefined ? null : placeOf(last) };
 }
 
 function fits(row: IndexRow, filter: SearchFilter): boolean {
-  if (filter.mode !== undefined && row.mode !== filter.mode) return false;
-  if (filter.name !== undefined && row.name !== filter.name) return false;
-  if (filter.outcome !== undefined && (row.outcome ?? 'open') !== filter.outcome) return false;
-  if (filter.attention === true && row.attention === null) return false;
-  return filter.before === undefined || newestFirst(filter.before, row) < 0;
-}
-
-type Place = { readonly startedAtMs: EpochMs; readonly gid: Gid };
-
-function newestFirst(a: Place, b: Place): number {
-  if (a.startedAtMs !== b.startedAtMs) return b.startedAtMs - a.startedAtMs;
-  if (a.gid === b.gid) return 0;
-  return a.gid < b.gid ? 1 : -1;
+  const { mode, name, outcome, attention, label, gidPrefix = '' } = filter;
+  if (mode !== undefined && row.mode !== mode) return false;
+  if (name !== undefined && row.name !== name) return false;
+  if (outcome === 'finished' && row.outcome === null) return false;
+  const isExact = outcome !== undefined && outcome !== 'finished';
+  if (isExact && (row.outcome ?? 'open') !== outcome) return false;
+  if (attention === true && row.attention === null) return false;
+  if (label !== undefined && row.labels[label.key] !== label.value) return false;
+  if (!row.gid.startsWith(gidPrefix)) return false;
+  const { startedAfterMs = row.startedAtMs, startedBeforeMs = Number.POSITIVE_INFINITY } = filter;
+  return row.startedAtMs >= startedAfterMs && row.startedAtMs < startedBeforeMs;
 }

@@ -7,7 +7,14 @@
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Append, AppendAnswer, LogRow, Term } from './log.ts';
 import { type LogRowStored, logRowOf } from './log-queries.ts';
-import { answerTaken, bySlot, indexColumnNames, indexColumns, isFresh } from './server-log.ts';
+import {
+  answerTaken,
+  bySlot,
+  indexColumnNames,
+  indexColumns,
+  isFresh,
+  labelRows,
+} from './server-log.ts';
 
 /** How often the rows that lost no slot are sent again because another row of theirs did. */
 const roundsMax = 4;
@@ -99,6 +106,13 @@ export const logTable: Target = {
   afterValues: '',
 };
 
+/** Labels. A row that is there already is the same row. */
+const labelTable: Target = {
+  insert: 'insert into transaction_label (label, started_at_ms, gid) values ',
+  columnCount: 3,
+  afterValues: ' on duplicate key update gid = transaction_label.gid',
+};
+
 /** An upsert. `values(column)` is old, but the row alias that replaces it is MySQL's alone. */
 function replacing(target: Target): Target {
   const [, ...others] = indexColumnNames;
@@ -132,6 +146,7 @@ async function writeIndex(writing: Writing, appends: readonly Append[]): Promise
   if (appends.every(isFresh)) await insertOrReplace(writing, openTable, opened);
   else await insertRows(writing, replacing(openTable), opened);
   await insertOrReplace(writing, finishedTable, finished);
+  await insertRows(writing, labelTable, labelRows(appends));
   await deleteOpen(
     writing,
     finished.map(([gid = null]) => gid),

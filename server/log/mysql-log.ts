@@ -19,6 +19,7 @@ import {
 import { appendPart } from './mysql-append.ts';
 import { createConnections } from './mysql-connections.ts';
 import { durabilityWarnings, endTerm, takeOver } from './mysql-term.ts';
+import { searchBy, searchQueries } from './search-queries.ts';
 import {
   answerAll,
   answerMsMaxDefault,
@@ -52,6 +53,7 @@ export function openMysqlLog(options: ServerLogOptions): ServerLog {
   const bounds = { answerMsMax, statementCharsMax, onTrouble: options.onTrouble };
   const gate = createGate();
   const queries = logQueries('mysql');
+  const searches = searchQueries('mysql');
   const select = <Row>(query: CompiledQuery<Row>) =>
     gate.enter(() =>
       reads.use(async (connection) => {
@@ -82,8 +84,7 @@ export function openMysqlLog(options: ServerLogOptions): ServerLog {
     },
     openGids: async (afterGid, limit) =>
       (await select(queries.openGids(afterGid, limit))).map((row) => row.gid),
-    search: async (filter) =>
-      (await select<IndexRowStored>(queries.search(filter))).map(indexRowOf),
+    search: (filter) => searchBy(searches, select, filter),
     async find(gids) {
       if (gids.length === 0) return [];
       return (await select<IndexRowStored>(queries.find(gids))).map(indexRowOf);

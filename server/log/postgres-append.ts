@@ -15,6 +15,8 @@ import {
   indexColumnNames,
   isFresh,
   jsonOrNull,
+  type LabelRow,
+  labelRows,
 } from './server-log.ts';
 
 /**
@@ -55,7 +57,7 @@ const indexColumns = indexColumnNames.join(', ');
  * The delete compares with an array and not with rows, so its plan is the primary key, always: an
  * update by rows was planned once on the empty table and ran 15 times slower.
  */
-const freshStatement = `
+const freshStatement = (labelled: string) => `
 with ${term}, logged as (
   insert into transaction_log (${logColumns}) select row.* from term, (${logged}) row
 ), opened as (
@@ -64,7 +66,7 @@ with ${term}, logged as (
   insert into global_transaction (${indexColumns}) select row.* from term, (${finished}) row
 ), closed as (
   delete from open_transaction where gid = any(${finishedGids}) and exists (select from term)
-)
+)${labelled}
 select '' from term`;
 
 /** `is true` keeps `in` a hashed subplan: as a join it could only be a nested loop here. */
@@ -75,7 +77,7 @@ const wentIn = '(gid in (select gid from appended)) is true';
  * that went in change the index. The answer: the gids that went in, and an empty text when the term
  * still runs.
  */
-const anyStatement = `
+const anyStatement = (labelled: string) => `
 with ${term}, appended as (
   insert into transaction_log (${logColumns}) select row.* from term, (${logged}) row
   on conflict do nothing
@@ -91,8 +93,28 @@ with ${term}, appended as (
   returning gid
 ), closed as (
   delete from open_transaction where gid = any(array(select gid from finished))
-)
+)${labelled}
 select gid from appended union all select '' from term`;
+
+const labels = `select unnest($30::text[]) as label, unnest($31::bigint[]) as started_at_ms,
+    unnest($32::text[]) as gid`;
+const insertLabels = 'insert into transaction_label (label, started_at_ms, gid) select row.*';
+
+/** Labels go in with the first row. A batch without any has statements without a word of them. */
+const statements = {
+  fresh: { name: 'settle-append', text: freshStatement('') },
+  any: { name: 'settle-append-any', text: anyStatement('') },
+  freshLabelled: {
+    name: 'settle-append-labelled',
+    text: freshStatement(`, labelled as (${insertLabels} from term, (${labels}) row)`),
+  },
+  anyLabelled: {
+    name: 'settle-append-any-labelled',
+    text: anyStatement(
+      `, labelled as (${insertLabels} from (${labels}) row where ${wentIn} on conflict do nothing)`,
+    ),
+  },
+} as const;
 
 function replacing(): string {
   const [, ...others] = indexColumnNames;
@@ -125,22 +147,24 @@ async function appendOn(
   term: Term,
   part: readonly Append[],
 ): Promise<readonly AppendAnswer[]> {
-  const values = [term.epoch, ...batchArrays(part)];
-  const run = async (name: string, text: string) => {
-    const statement = { name, text, values, rowMode: 'array' } as const;
+  const labelled = labelRows(part);
+  const hasLabels = labelled.length > 0;
+  const values = [term.epoch, ...batchArrays(part), ...(hasLabels ? labelArrays(labelled) : [])];
+  const run = async (chosen: (typeof statements)[keyof typeof statements]) => {
+    const statement = { ...chosen, values, rowMode: 'array' } as const;
     const { rows } = await durably(client, () => client.query<[string], unknown[]>(statement));
     return rows.map(([gid]) => gid);
   };
   if (part.every(isFresh)) {
     try {
-      const gids = await run('settle-append', freshStatement);
+      const gids = await run(hasLabels ? statements.freshLabelled : statements.fresh);
       return answerAll(part, gids.length === 0 ? 'fenced' : 'appended');
     } catch (error) {
       // Nothing of it was written. Some slot is taken: the other statement finds out which.
       if (!isTaken(error)) throw error;
     }
   }
-  const gids = new Set(await run('settle-append-any', anyStatement));
+  const gids = new Set(await run(hasLabels ? statements.anyLabelled : statements.any));
   if (!gids.has('')) return answerAll(part, 'fenced');
   if (gids.size === part.length + 1) return answerAll(part, 'appended');
   const taken = part.map((append) => append.row).filter((row) => !gids.has(row.gid));
@@ -207,6 +231,14 @@ function indexArrays(rows: readonly IndexRow[]): readonly Buffer[] {
     bigintArray(rows, (row) => row.deadlineAtMs),
     bigintArray(rows, (row) => row.finishedAtMs),
     textArray(rows, (row) => jsonOrNull(row.labels)),
+  ];
+}
+
+function labelArrays(rows: readonly LabelRow[]): readonly Buffer[] {
+  return [
+    textArray(rows, ([label]) => label),
+    bigintArray(rows, ([, startedAtMs]) => startedAtMs),
+    textArray(rows, ([, , gid]) => gid),
   ];
 }
 

@@ -18,6 +18,7 @@ import {
 } from './log-queries.ts';
 import { appendPart } from './postgres-append.ts';
 import { durabilityWarnings, endTerm, takeOver } from './postgres-term.ts';
+import { searchBy, searchQueries } from './search-queries.ts';
 import {
   answerAll,
   answerMsMaxDefault,
@@ -43,7 +44,12 @@ const statementCharsMax = 16 * 1024 * 1024;
 export function openPostgresLog(options: ServerLogOptions): ServerLog {
   const answerMsMax = options.answerMsMax ?? answerMsMaxDefault;
   const writes = openPool({ url: options.url, connectionsMax: commitsInFlightMax, answerMsMax });
-  const reads = openPool({ url: options.url, connectionsMax: readConnectionsMax, answerMsMax });
+  const reads = openPool({
+    url: options.url,
+    connectionsMax: readConnectionsMax,
+    answerMsMax,
+    settings: readSettings,
+  });
   // Twice the time, because it waits for the appends in flight.
   const succession = openPool({
     url: options.url,
@@ -54,6 +60,7 @@ export function openPostgresLog(options: ServerLogOptions): ServerLog {
   const bounds = { answerMsMax, statementCharsMax, onTrouble: options.onTrouble };
   const gate = createGate();
   const queries = logQueries('postgres');
+  const searches = searchQueries('postgres');
   const select = <Row>(query: CompiledQuery<Row>) =>
     gate.enter(async () => {
       const result = await reads.query(query.sql, [...query.parameters]);
@@ -73,8 +80,7 @@ export function openPostgresLog(options: ServerLogOptions): ServerLog {
     },
     openGids: async (afterGid, limit) =>
       (await select(queries.openGids(afterGid, limit))).map((row) => row.gid),
-    search: async (filter) =>
-      (await select<IndexRowStored>(queries.search(filter))).map(indexRowOf),
+    search: (filter) => searchBy(searches, select, filter),
     async find(gids) {
       if (gids.length === 0) return [];
       return (await select<IndexRowStored>(queries.find(gids))).map(indexRowOf);
@@ -89,9 +95,11 @@ interface PoolOptions {
   readonly url: string;
   readonly connectionsMax: number;
   readonly answerMsMax: number;
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
-function openPool({ url, connectionsMax, answerMsMax }: PoolOptions): pg.Pool {
+function openPool(options: PoolOptions): pg.Pool {
+  const { url, connectionsMax, answerMsMax, settings = connectionSettings } = options;
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'settle',
@@ -100,7 +108,7 @@ function openPool({ url, connectionsMax, answerMsMax }: PoolOptions): pg.Pool {
     keepAlive: true,
     connectionTimeoutMillis: answerMsMax,
     query_timeout: answerMsMax,
-    onConnect: (client) => setUp(client, answerMsMax),
+    onConnect: (client) => setUp(client, settings, answerMsMax),
   });
   // An idle connection broke: the pool has dropped it, and the next call finds out by itself.
   pool.on('error', () => undefined);
@@ -120,13 +128,28 @@ export const connectionSettings = {
   default_transaction_isolation: 'read committed',
 } as const;
 
+/**
+ * Of the connections that read, too: lists come in the order of an index, and are never sorted. A
+ * generic plan knows how many rows a name has on average; for the name of nearly all of them, sorting
+ * would read the whole table.
+ */
+export const readSettings = {
+  ...connectionSettings,
+  enable_bitmapscan: 'off',
+  enable_sort: 'off',
+} as const;
+
 /** One round trip; what a PostgreSQL-compatible server doesn't have is left out. */
-async function setUp(client: pg.ClientBase, answerMsMax: number): Promise<void> {
+async function setUp(
+  client: pg.ClientBase,
+  pinned: Readonly<Record<string, string>>,
+  answerMsMax: number,
+): Promise<void> {
   // While a connection is in use the pool doesn't listen, and when it breaks the query is told
   // anyway; without a listener the error would end the process.
   client.on('error', () => undefined);
   const settings = {
-    ...connectionSettings,
+    ...pinned,
     // Before the client's own limit, so that usually the server gives up first and says so.
     statement_timeout: String(Math.ceil(answerMsMax * 0.9)),
   };

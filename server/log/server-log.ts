@@ -9,6 +9,7 @@ import {
   type AppendAnswer,
   type IndexRow,
   type LogRow,
+  labelTexts,
   shardCount,
   type TransactionLog,
 } from './log.ts';
@@ -209,6 +210,19 @@ export function indexColumns(index: IndexRow) {
     index.finishedAtMs,
     jsonOrNull(index.labels),
   ] as const;
+}
+
+/** A row of `transaction_label`: label, start, gid. */
+export type LabelRow = readonly [label: string, startedAtMs: number, gid: string];
+
+/** Labels of what begins in the batch; mostly none. */
+export function labelRows(batch: readonly Append[]): readonly LabelRow[] {
+  const rows: LabelRow[] = [];
+  for (const { row, index } of batch) {
+    if (row.seq !== 1 || index === null) continue;
+    for (const label of labelTexts(index.labels)) rows.push([label, index.startedAtMs, index.gid]);
+  }
+  return rows;
 }
 
 /** As the columns hold an object. */

@@ -3,6 +3,7 @@
  * engine. One batch is one transaction. Whatever goes wrong with the file, an append answers
  * `unknown` and the same rows may be sent again. Two processes may open the file: the later term wins.
  */
+import type { CompiledQuery } from 'kysely';
 import type { Attention, Cause } from '../../client-sdk/protocol/index.ts';
 import { Failure } from '../runtime/failure.ts';
 import type { AppendAnswer, IndexRow, TransactionLog } from './log.ts';
@@ -11,6 +12,7 @@ import {
   answerLetters,
   encodeAppends,
   type SqliteFileOptions,
+  type SqliteValue,
   type StoredIndexRow,
 } from './sqlite-messages.ts';
 
@@ -35,6 +37,12 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<Transact
     await writer.close();
     throw error;
   }
+  let searching: ReturnType<typeof loadSearches> | null = null;
+  const select = async <Row>({ sql, parameters }: CompiledQuery<Row>) => {
+    const values = parameters as readonly SqliteValue[];
+    // Rows of our own tables have the shape of their columns: this is the parse boundary.
+    return (await searcher.request('search', { sql, values })) as readonly Row[];
+  };
   return {
     commitsInFlightMax: 1,
     async takeOver(node, address, atMs) {
@@ -51,7 +59,11 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<Transact
     },
     read: (gids) => writer.request('read', gids),
     openGids: (afterGid, limit) => writer.request('openGids', { afterGid, limit }),
-    search: async (filter) => (await searcher.request('search', filter)).map(parseIndexRow),
+    async search(filter) {
+      searching ??= loadSearches();
+      const { searchBy, searches } = await searching;
+      return searchBy(searches, select, filter);
+    },
     find: async (gids) => (await writer.request('find', gids)).map(parseIndexRow),
     async release(term) {
       // A term that could not be ended is ended by the next one.
@@ -61,6 +73,12 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<Transact
       await Promise.all([searcher.close(), writer.close()]);
     },
   };
+}
+
+/** Loaded with the first search: a start does not wait for what writes SQL. */
+async function loadSearches() {
+  const { searchBy, searchQueries } = await import('./search-queries.ts');
+  return { searchBy, searches: searchQueries('sqlite') };
 }
 
 function decodeAnswers(letters: string): readonly AppendAnswer[] {

@@ -3,10 +3,13 @@
  * plain values: cloning 256 small objects costs the main thread three times as much.
  */
 import type { ErrorCode, Gid } from '../../client-sdk/protocol/index.ts';
-import type { Append, LogRow, SearchFilter } from './log.ts';
+import type { Append, LogRow } from './log.ts';
 
 /** A value that SQLite stores. */
 export type SqliteValue = string | number | null;
+
+/** A row as the database gives it, by column name. */
+export type SqliteRow = Readonly<Record<string, unknown>>;
 
 /** Where the file is, and how large it may grow (the disk sets the limit when it is left out). */
 export interface SqliteFileOptions {
@@ -33,7 +36,11 @@ export interface SqliteCalls {
     readonly body: { readonly afterGid: Gid; readonly limit: number };
     readonly answer: readonly Gid[];
   };
-  readonly search: { readonly body: SearchFilter; readonly answer: readonly StoredIndexRow[] };
+  /** One statement of search-queries.ts, which only reads. */
+  readonly search: {
+    readonly body: { readonly sql: string; readonly values: readonly SqliteValue[] };
+    readonly answer: readonly SqliteRow[];
+  };
   readonly find: { readonly body: readonly Gid[]; readonly answer: readonly StoredIndexRow[] };
   readonly release: {
     readonly body: { readonly epoch: number; readonly atMs: number };

@@ -4,11 +4,12 @@
  * of a term can be written after the transaction that ended it.
  */
 import type { Gid } from '../../client-sdk/protocol/index.ts';
-import { type LogRow, type SearchFilter, shardCount } from './log.ts';
+import { type LogRow, labelTexts, shardCount } from './log.ts';
 import { openSqliteFile } from './sqlite-file.ts';
 import type {
   SqliteCalls,
   SqliteFileOptions,
+  SqliteRow,
   SqliteValue,
   StoredIndexRow,
 } from './sqlite-messages.ts';
@@ -19,7 +20,7 @@ export interface SqliteStore {
   takeOver(body: SqliteCalls['takeOver']['body']): number;
   read(gids: readonly Gid[]): readonly LogRow[];
   openGids(body: SqliteCalls['openGids']['body']): readonly Gid[];
-  search(filter: SearchFilter): readonly StoredIndexRow[];
+  search(body: SqliteCalls['search']['body']): readonly SqliteRow[];
   find(gids: readonly Gid[]): readonly StoredIndexRow[];
   release(body: SqliteCalls['release']['body']): void;
   /** Moves everything from the write-ahead log into the file and syncs both. */
@@ -82,6 +83,10 @@ function appends(database: Database): Pick<SqliteStore, 'append'> {
   const openIndex = database.prepare(replacing('open_transaction'));
   const finishIndex = database.prepare(replacing('global_transaction'));
   const closeIndex = database.prepare('delete from open_transaction where gid = ?');
+  const addLabel = database.prepare(
+    `insert into transaction_label (label, started_at_ms, gid) values (?, ?, ?)
+     on conflict do nothing`,
+  );
 
   function writeIndex(index: readonly SqliteValue[]): void {
     const [gid = null, , , , outcome = null] = index;
@@ -92,13 +97,24 @@ function appends(database: Database): Pick<SqliteStore, 'append'> {
     }
   }
 
+  /** Those of the first row; nothing for one without labels. */
+  function writeLabels(index: readonly SqliteValue[]): void {
+    const [gid = null] = index;
+    const [startedAtMs = null, , , labels] = index.slice(7);
+    if (typeof labels !== 'string' || labels === '{}') return;
+    // Written by encodeAppends.
+    const written = JSON.parse(labels) as Readonly<Record<string, string>>;
+    for (const label of labelTexts(written)) addLabel.run(label, startedAtMs, gid);
+  }
+
   /** An equal row came with its index row, which may have been replaced by a newer one since. */
   function appendOne(row: readonly SqliteValue[], index: readonly SqliteValue[]): 'a' | 'c' {
+    const [gid = null, seq = null, , ...compared] = row;
     if (insertRow.run(...row).changes === 0) {
-      const [gid = null, seq = null, , ...compared] = row;
       return equalRow.get(gid, seq, ...compared) === undefined ? 'c' : 'a';
     }
     if (index.length > 0) writeIndex(index);
+    if (seq === 1) writeLabels(index);
     return 'a';
   }
 
@@ -174,48 +190,8 @@ function queries(database: Database): Queries {
     openGids: ({ afterGid, limit }) =>
       openAfter.all(afterGid, limit).map((row) => String(row['gid'])),
     find: (gids) => indexOfGids.all(JSON.stringify(gids)) as unknown as readonly StoredIndexRow[],
-    search(filter) {
-      const { sql, values } = searchStatement(filter);
-      return database.prepare(sql).all(...values) as unknown as readonly StoredIndexRow[];
-    },
+    search: ({ sql, values }) => database.prepare(sql).all(...values),
   };
-}
-
-/**
- * Open ones are few, and looked through. Finished ones come in the order of global_transaction_newest,
- * or of the narrower index that a condition allows.
- */
-function searchStatement(filter: SearchFilter) {
-  const { where, values } = searchCondition(filter);
-  const page = (rows: string) =>
-    `select * from (${rows} order by startedAtMs desc, gid desc limit ?)`;
-  const pageOf = (table: string) => page(`select ${indexColumns} from ${table} ${where}`);
-  const [open, finished] = [pageOf('open_transaction'), pageOf('global_transaction')];
-  const each = [...values, filter.limit];
-  if (filter.outcome === 'open') return { sql: open, values: each };
-  if (filter.outcome !== undefined) return { sql: finished, values: each };
-  const both = `select * from (${open} union all ${finished})`;
-  return { sql: page(both), values: [...each, ...each, filter.limit] };
-}
-
-function searchCondition(filter: SearchFilter) {
-  const conditions: string[] = [];
-  const values: SqliteValue[] = [];
-  const add = (condition: string, ...more: readonly SqliteValue[]) => {
-    conditions.push(condition);
-    values.push(...more);
-  };
-  if (filter.mode !== undefined) add('mode = ?', filter.mode);
-  if (filter.name !== undefined) add('name = ?', filter.name);
-  if (filter.outcome !== undefined && filter.outcome !== 'open') {
-    add('outcome = ?', filter.outcome);
-  }
-  if (filter.attention === true) add('attention is not null');
-  if (filter.before !== undefined) {
-    add('(started_at_ms, gid) < (?, ?)', filter.before.startedAtMs, filter.before.gid);
-  }
-  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
-  return { where, values };
 }
 
 function ending(database: Database): Pick<SqliteStore, 'checkpoint' | 'close'> {

@@ -124,7 +124,14 @@ describe('addresses', () => {
     ['/v1/transactions?limit=0', 'limit: must be from 1 to 500'],
     ['/v1/transactions?limit=501', 'limit: must be from 1 to 500'],
     ['/v1/transactions?attention=yes', 'attention: must be a boolean'],
-    ['/v1/transactions?sort=up', 'sort: is not a known field'],
+    ['/v1/transactions?sort=up', 'sort: must be one of newest, oldest'],
+    ['/v1/transactions?order=up', 'order: is not a known field'],
+    ['/v1/transactions?label=tenant', 'label: must be key=value'],
+    ['/v1/transactions?phase=open', 'phase: must be one of active, committing'],
+    ['/v1/transactions?startedAfterMs=soon', 'startedAfterMs: must be an integer'],
+    ['/v1/transactions?startedBeforeMs=1234567890123456', 'startedBeforeMs: must be an integer'],
+    ['/v1/transactions?gid=%25', 'gid: must be 1 to 64 characters'],
+    ['/v1/transactions?error=', 'error: must NOT have fewer than 1 characters'],
     ['/v1/transactions?__proto__=x', '__proto__: is not a known field'],
   ])('%s', async (url, detail) => {
     const { get, coordinator } = createEdge();

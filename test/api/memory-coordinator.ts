@@ -95,7 +95,10 @@ export function memoryCoordinator(): MemoryCoordinator {
     get: (request, answered) => answer('get', request, answered, () => known(request.gid)),
     list: (request, answered) =>
       answer('list', request, answered, () => ({
-        transactions: [...views.values()],
+        transactions: [...views.values()].map((view) => ({
+          ...view,
+          ...{ services: [], lastError: null, attempts: 0, nextAttemptAtMs: null },
+        })),
         nextCursor: null,
       })),
     reportWaits: (request, answered) =>
@@ -126,6 +129,11 @@ export function memoryCoordinator(): MemoryCoordinator {
       if (!dryRun) coordinator.operated.push(gid);
       answered({ ok: true, body: { gid, name, before, after: before } });
     },
+    matching: (query, limit, answered) =>
+      answer('list', query, answered, () => {
+        const gids = [...views.keys()];
+        return { gids: gids.slice(0, limit), total: gids.length };
+      }),
     stats: () => ({ ...zeroStats, ...coordinator.current }),
   };
   return coordinator;

@@ -220,7 +220,7 @@ function terms(store: () => OpenStore): void {
     const index = indexRow('g', { outcome: 'committed', finishedAtMs: startMs + 1 });
     expect(await log.append(term, [{ row: logRow(term, 'g', 2), index }])).toEqual(['fenced']);
     expect(await log.openGids('', 10)).toEqual(['g']);
-    expect(await log.search({ limit: 10 })).toEqual([indexRow('g')]);
+    expect((await log.search({ limit: 10 })).rows).toEqual([indexRow('g')]);
     expect(await log.append(next, [{ row: logRow(next, 'g', 2), index }])).toEqual(['appended']);
     expect(await log.openGids('', 10)).toEqual([]);
   });

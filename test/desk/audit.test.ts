@@ -124,5 +124,5 @@ it('is no transaction: nothing of it is open', async () => {
   const { log, audit } = await start();
   await audit.write(draft);
   expect(await log.openGids('', 10)).toEqual([]);
-  expect(await log.search({ limit: 10 })).toEqual([]);
+  expect((await log.search({ limit: 10 })).rows).toEqual([]);
 });

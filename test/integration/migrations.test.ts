@@ -46,7 +46,7 @@ function byHand(url: string, ...statements: readonly string[]): Promise<readonly
 
 const coordinator = (url: string) => loadMigrations('coordinator', storedTarget(url).kind);
 
-const names = ['0001_log', '0002_open_transaction'];
+const names = ['0001_log', '0002_open_transaction', '0003_label'];
 
 /** The schema as it was after its first migrations. */
 async function applyFirst(url: string, count: number): Promise<void> {
@@ -57,12 +57,12 @@ async function applyFirst(url: string, count: number): Promise<void> {
 }
 
 /** As the servers before 0002 wrote it. */
-function insertionOf(index: IndexRow): string {
+function insertionOf(index: IndexRow, table = 'global_transaction'): string {
   const outcome = index.outcome === null ? 'null' : `'${index.outcome}'`;
-  return `insert into global_transaction (gid, shard, mode, name, outcome, cause, attention,
+  return `insert into ${table} (gid, shard, mode, name, outcome, cause, attention,
       started_at_ms, deadline_at_ms, finished_at_ms, labels)
     values ('${index.gid}', ${index.shard}, '${index.mode}', '${index.name}', ${outcome}, null, null,
-      ${index.startedAtMs}, ${index.deadlineAtMs}, null, '{}')`;
+      ${index.startedAtMs}, ${index.deadlineAtMs}, null, '${JSON.stringify(index.labels)}')`;
 }
 
 async function expectUsable(url: string): Promise<void> {
@@ -140,7 +140,7 @@ function migrations(newUrl: () => Promise<string>): void {
       url,
       `insert into coordinator_node (epoch, node, address, started_at_ms, heartbeat_at_ms)
        values (7, 'old', '127.0.0.1:7400', 1, 1)`,
-      ...Object.values(index).map(insertionOf),
+      ...Object.values(index).map((row) => insertionOf(row)),
     );
     // A runner may die after any of its statements, so all of them but the last run twice.
     const { migrations } = await coordinator(url);
@@ -153,13 +153,41 @@ function migrations(newUrl: () => Promise<string>): void {
     expect(await log.openGids('', 10)).toEqual(['open']);
     expect(await log.find(['ended'])).toEqual([index.ended]);
     expect(await log.find(['open'])).toEqual([index.open]);
-    expect(await log.search({ limit: 10 })).toEqual([index.open, index.ended]);
+    expect((await log.search({ limit: 10 })).rows).toEqual([index.open, index.ended]);
     const term = await log.takeOver('new', '127.0.0.1:7401', startMs);
     const end = indexRow('open', { outcome: 'rolledBack', finishedAtMs: startMs + 1 });
     expect(await log.append(term, [{ row: logRow(term, 'open', 2), index: end }])).toEqual([
       'appended',
     ]);
-    expect(await log.search({ limit: 10 })).toEqual([end, index.ended]);
+    expect((await log.search({ limit: 10 })).rows).toEqual([end, index.ended]);
+  });
+
+  it('finds by label what was begun before there were labels to find by', async () => {
+    const url = await newUrl();
+    await applyFirst(url, 2);
+    const labels = { tenant: 'ä b', 'shop/no.1': 'x","y":"z', none: '' };
+    const written = JSON.stringify(labels).replaceAll('\\', '\\\\');
+    const isMysql = storedTarget(url).kind === 'mysql';
+    const insertion = (index: IndexRow, table: string) =>
+      insertionOf(index, table).replace(
+        `'${JSON.stringify(labels)}'`,
+        () => `'${isMysql ? written : JSON.stringify(labels)}'`,
+      );
+    const open = indexRow('open', { labels });
+    const ended = indexRow('ended', { labels, outcome: 'committed' });
+    await byHand(
+      url,
+      insertion(open, 'open_transaction'),
+      insertion(ended, 'global_transaction'),
+      insertionOf(indexRow('bare', { outcome: 'committed' })),
+    );
+    expect(await migrateLog(url)).toEqual(names.slice(2));
+    const log = await openLog(url, { migrate: false });
+    onTestFinished(() => log.close());
+    for (const [key, value] of Object.entries(labels)) {
+      const { rows } = await log.search({ limit: 10, label: { key, value } });
+      expect(rows).toEqual([open, ended]);
+    }
   });
 
   it('waits for a runner that is at work, and takes over when that is killed', async () => {

@@ -19,6 +19,7 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     resolve: unused,
     locks: unused,
     operate: unused,
+    matching: unused,
     stats: unused,
     ...used,
   };
