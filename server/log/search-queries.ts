@@ -17,6 +17,8 @@ export type WalkedRow = IndexRowStored & { readonly is_end: number };
 export interface SearchQueries {
   /** Index entries, one after the other, each looked up by primary key. */
   walk(step: WalkStep): CompiledQuery<WalkedRow>;
+  /** See {@link Walker}. MySQL has no partial indexes, and a whole one for each pair is dear. */
+  readonly hasPairs: boolean;
   /** A page of the open ones: all of them are looked through, by primary key; they are few. */
   open(filter: SearchFilter): CompiledQuery<IndexRowStored>;
 }
@@ -39,8 +41,9 @@ export async function searchBy(
     pages.push({ rows, next: last === undefined ? null : placeOf(last) });
   }
   if (outcome !== 'open') {
-    const walker = async (step: WalkStep) => foundIn(await run(queries.walk(step)));
-    pages.unshift(await searchFinished(filter, walker));
+    const walk = async (step: WalkStep) => foundIn(await run(queries.walk(step)));
+    const { hasPairs } = queries;
+    pages.unshift(await searchFinished(filter, { walk, hasPairs, nowMs: () => performance.now() }));
   }
   return mergedPages(order, limit, pages);
 }
@@ -57,6 +60,7 @@ function foundIn(rows: readonly WalkedRow[]): WalkFound {
 export function searchQueries(dialect: SearchDialect): SearchQueries {
   const db = compiling<Record<string, never>>(dialect);
   return {
+    hasPairs: dialect !== 'mysql',
     walk: (step) => walkStatement(dialect, step).compile(db),
     open: (filter) => openStatement(filter).compile(db),
   };
@@ -66,37 +70,63 @@ type Sql = RawBuilder<unknown>;
 
 /**
  * Two arms: what fits among the entries, and the last entry if there are that many. In one statement,
- * so that both see the same entries; the second touches the index alone.
+ * so that both see the same entries; the second touches the index alone. An exact walk needs no
+ * second.
  */
 function walkStatement(dialect: SearchDialect, step: WalkStep): RawBuilder<WalkedRow> {
-  const { walk, filter, entriesMax } = step;
-  const entries = entriesOf(dialect, step);
-  const ordered = walk === 'gid' ? [...restOf(filter), ...rangeOf('t', filter)] : restOf(filter);
+  const { walk, filter, entriesMax, isExact } = step;
+  const { label, ...unlabelled } = filter;
+  const rest = [...restOf(walk === 'label' ? unlabelled : filter)];
+  if (walk === 'gid') rest.push(...rangeOf('t', filter));
+  const found = sql<WalkedRow>`
+    select ${columns('t')}, 0 as is_end
+    from ${lookedAt(dialect, { ...step, entriesMax: isExact ? filter.limit : entriesMax })}
+    where ${all(rest)}
+    order by ${sorted(looksUp(dialect, walk) ? 'e' : 't', filter)} limit ${sql.lit(filter.limit)}`;
+  if (isExact) return found;
   return sql<WalkedRow>`
-    select * from (
-      select ${columns('t')}, 0 as is_end
-      from (${entries} limit ${sql.lit(entriesMax)}) e
-        ${sql.raw(inOrder[dialect])} global_transaction t on t.gid = e.gid
-      where ${all(ordered)}
-      order by ${sorted('e', filter)} limit ${sql.lit(filter.limit)}
-    ) found
+    select * from (${found}) found
     union all
     select last.gid, null, null, null, null, null, null, last.started_at_ms, null, null, null, 1
-    from (${entries} limit 1 offset ${sql.lit(entriesMax - 1)}) last`;
+    from (${entriesOf(dialect, step, ['gid', 'started_at_ms'])}
+      limit 1 offset ${sql.lit(entriesMax - 1)}) last`;
+}
+
+/** Whether the rows of the entries (`e`) are looked up, each by its key. */
+function looksUp(dialect: SearchDialect, walk: WalkName): boolean {
+  return dialect === 'mysql' || walk === 'label';
+}
+
+/**
+ * The rows of the entries. PostgreSQL and SQLite come from an entry to its row as they walk; MySQL
+ * would first copy the whole rows, and in the index of labels there are none, so these look each up.
+ */
+function lookedAt(dialect: SearchDialect, step: WalkStep): Sql {
+  const limit = sql`limit ${sql.lit(step.entriesMax)}`;
+  if (!looksUp(dialect, step.walk)) {
+    return sql`(${entriesOf(dialect, step, indexColumnNames)} ${limit}) t`;
+  }
+  return sql`(${entriesOf(dialect, step, ['gid', 'started_at_ms'])} ${limit}) e
+    ${sql.raw(inOrder[dialect])} global_transaction t on t.gid = e.gid`;
 }
 
 /** A join that takes the entries first; PostgreSQL has no such word and no reason to do otherwise. */
 const inOrder = { postgres: 'join', mysql: 'straight_join', sqlite: 'cross join' } as const;
 
 /** Index entries in the order of the list; those of `gid` in their own. */
-function entriesOf(dialect: SearchDialect, { walk, filter }: WalkStep): Sql {
+function entriesOf(
+  dialect: SearchDialect,
+  { walk, filter }: WalkStep,
+  names: readonly string[],
+): Sql {
   const table = sql.raw(tableOf(dialect, walk));
+  const picked = sql.join(names.map((name) => sql.ref(`w.${name}`)));
   if (walk === 'gid') {
     const range = all(prefixOf('w', filter));
-    return sql`select w.gid, w.started_at_ms from ${table} where ${range} order by w.gid`;
+    return sql`select ${picked} from ${table} where ${range} order by w.gid`;
   }
   const range = all([...conditionOf(dialect, walk, filter), ...rangeOf('w', filter)]);
-  return sql`select w.gid, w.started_at_ms from ${table} where ${range} order by ${sorted('w', filter)}`;
+  return sql`select ${picked} from ${table} where ${range} order by ${sorted('w', filter)}`;
 }
 
 /** Names of the indexes; null: that of the primary key. */
@@ -104,6 +134,8 @@ const indexes: Readonly<Record<WalkName, Readonly<Record<'mysql' | 'sqlite', str
   attention: both('global_transaction_attention'),
   label: { mysql: 'primary', sqlite: null },
   gid: { mysql: 'primary', sqlite: null },
+  rolledBackName: both('global_transaction_rolled_back_name'),
+  rolledBackSaga: both('global_transaction_rolled_back_saga'),
   rolledBack: { mysql: 'global_transaction_outcome', sqlite: 'global_transaction_rolled_back' },
   name: both('global_transaction_name'),
   saga: { mysql: 'global_transaction_mode', sqlite: 'global_transaction_saga' },
@@ -135,6 +167,10 @@ function conditionOf(
       return [dialect === 'mysql' ? sql`w.needs_attention = 1` : sql`w.attention is not null`];
     case 'label':
       return label === undefined ? [] : [sql`w.label = ${labelText(label.key, label.value)}`];
+    case 'rolledBackName':
+      return [sql`w.outcome = 'rolledBack'`, sql`w.name = ${name}`];
+    case 'rolledBackSaga':
+      return [sql`w.outcome = 'rolledBack'`, sql`w.mode = 'saga'`];
     case 'rolledBack':
       return [sql`w.outcome = 'rolledBack'`];
     case 'name':
@@ -173,10 +209,11 @@ function restOf(filter: SearchFilter): readonly Sql[] {
   if (outcome === 'committed' || outcome === 'rolledBack') rest.push(sql`t.outcome = ${outcome}`);
   if (attention === true) rest.push(sql`t.attention is not null`);
   if (label !== undefined) {
-    // `is true` keeps it a look-up for each row: as a join it might begin with all that have the label.
+    // One look-up for each row. Of an `exists` the optimizer may make a join that begins with all that
+    // have the label, or a table of them in memory (measured: six seconds for a million).
     const text = labelText(label.key, label.value);
-    rest.push(sql`(exists (select 1 from transaction_label l where l.label = ${text}
-      and l.started_at_ms = t.started_at_ms and l.gid = t.gid)) is true`);
+    rest.push(sql`(select 1 from transaction_label l where l.label = ${text}
+      and l.started_at_ms = t.started_at_ms and l.gid = t.gid) = 1`);
   }
   return rest;
 }
@@ -190,8 +227,10 @@ function prefixOf(table: 'w' | 't', { gidPrefix = '' }: SearchFilter): readonly 
 }
 
 function openStatement(filter: SearchFilter): RawBuilder<IndexRowStored> {
+  // All of them, by their key: the table is swept over so often that most of its pages may be empty.
+  const wanted = [sql`t.gid > ''`, ...restOf(filter), ...rangeOf('t', filter)];
   return sql<IndexRowStored>`select ${columns('t')} from open_transaction t
-    where ${all([...restOf(filter), ...rangeOf('t', filter)])}
+    where ${all(wanted)}
     order by ${sorted('t', filter)} limit ${sql.lit(filter.limit)}`;
 }
 

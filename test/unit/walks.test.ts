@@ -10,7 +10,13 @@ import {
   type Place,
   type SearchFilter,
 } from '../../server/log/log.ts';
-import { searchFinished, type Walker, walksOf } from '../../server/log/walks.ts';
+import {
+  searchFinished,
+  type Walker,
+  type WalkName,
+  walkLimits,
+  walksOf,
+} from '../../server/log/walks.ts';
 import { indexRow, startMs } from '../support/log-rows.ts';
 
 /** 40,000 of them: every second a saga, every second rolled back, one in 1,000 both. */
@@ -33,77 +39,115 @@ function fits(row: IndexRow, { mode, outcome, name, gidPrefix = '' }: SearchFilt
 interface Tale {
   /** Entries that were read. */
   entries: number;
+  nowMs: number;
 }
 
-function walkerOf(tale: Tale): Walker {
-  return async ({ walk, filter, entriesMax }) => {
-    const compare = byPlace(filter.order ?? 'newest');
-    const { before, gidPrefix = '' } = filter;
-    const isIn = (row: IndexRow) => {
-      if (walk === 'gid') return row.gid.startsWith(gidPrefix);
-      if (before !== undefined && compare(before, row) >= 0) return false;
-      if (walk === 'saga') return row.mode === 'saga';
-      if (walk === 'rolledBack') return row.outcome === 'rolledBack';
-      return walk !== 'name' || row.name === filter.name;
-    };
-    const sorted = filter.order === 'oldest' ? rows : rows.toReversed();
-    const entries = sorted.filter(isIn).slice(0, entriesMax);
-    tale.entries += entries.length;
-    const found = entries
-      .filter((row) => fits(row, filter) && (before === undefined || compare(before, row) < 0))
-      .slice(0, filter.limit);
-    return { rows: found, end: entries.length < entriesMax ? null : (entries.at(-1) ?? null) };
+const newTale = (): Tale => ({ entries: 0, nowMs: 0 });
+
+/** What each walk has entries of. */
+function isEntry(walk: WalkName, row: IndexRow, filter: SearchFilter): boolean {
+  switch (walk) {
+    case 'saga':
+      return row.mode === 'saga';
+    case 'rolledBack':
+      return row.outcome === 'rolledBack';
+    case 'rolledBackName':
+      return row.outcome === 'rolledBack' && row.name === filter.name;
+    case 'rolledBackSaga':
+      return row.outcome === 'rolledBack' && row.mode === 'saga';
+    case 'name':
+      return row.name === filter.name;
+    case 'gid':
+      return row.gid.startsWith(filter.gidPrefix ?? '');
+    default:
+      return true;
+  }
+}
+
+/** `msPerStretch`: how slow the database is. */
+function walkerOf(tale: Tale, { hasPairs = false, msPerStretch = 1 } = {}): Walker {
+  return {
+    hasPairs,
+    nowMs: () => tale.nowMs,
+    async walk({ walk, filter, entriesMax, isExact }) {
+      const compare = byPlace(filter.order ?? 'newest');
+      const { before } = filter;
+      const isBeyond = (row: IndexRow) => before === undefined || compare(before, row) < 0;
+      const sorted = filter.order === 'oldest' ? rows : rows.toReversed();
+      const ofWalk = sorted.filter((row) => isEntry(walk, row, filter));
+      const isSorted = walk !== 'gid';
+      const count = isExact ? filter.limit : entriesMax;
+      const entries = ofWalk.filter((row) => !isSorted || isBeyond(row)).slice(0, count);
+      tale.entries += entries.length;
+      tale.nowMs += msPerStretch;
+      if (isExact) expect(entries.every((row) => fits(row, filter))).toBe(true);
+      const found = entries.filter((row) => fits(row, filter) && isBeyond(row));
+      const isOver = isExact || entries.length < entriesMax;
+      const last = entries.at(-1) ?? null;
+      return { rows: found.slice(0, filter.limit), end: isOver ? null : last };
+    },
   };
 }
 
-const cases: readonly (readonly [Omit<SearchFilter, 'limit'>, number])[] = [
-  [{}, 500],
-  [{ mode: 'saga' }, 500],
-  [{ mode: 'saga', outcome: 'rolledBack' }, 30_000],
-  [{ mode: 'saga', outcome: 'committed', name: 'once' }, 500],
-  [{ name: 'once' }, 500],
-  [{ name: 'never' }, 500],
-  [{ gidPrefix: 'g0123', outcome: 'committed' }, 30_000],
-  [{ gidPrefix: 'g01', mode: 'transaction' }, 30_000],
+const filters: readonly Omit<SearchFilter, 'limit'>[] = [
+  {},
+  { mode: 'saga' },
+  { mode: 'transaction', outcome: 'rolledBack' },
+  { mode: 'saga', outcome: 'rolledBack' },
+  { mode: 'saga', outcome: 'rolledBack', name: 'often' },
+  { mode: 'saga', outcome: 'committed', name: 'once' },
+  { name: 'once' },
+  { name: 'never' },
+  { gidPrefix: 'g0123', outcome: 'committed' },
+  { gidPrefix: 'g01', mode: 'transaction' },
 ];
 
-test.each(
-  cases.flatMap(([filter, max]) => [
-    [{ ...filter, order: 'newest' as const }, max] as const,
-    [{ ...filter, order: 'oldest' as const }, max] as const,
-  ]),
-)('%o', async (filter, entriesMax) => {
+const cases = filters.flatMap((filter) =>
+  (['newest', 'oldest'] as const).flatMap((order) =>
+    [false, true].map((hasPairs) => ({ filter: { ...filter, order }, hasPairs })),
+  ),
+);
+
+test.each(cases)('pages together are all of it: %o', async ({ filter, hasPairs }) => {
   const expected = rows.filter((row) => fits(row, { ...filter, limit: 1 })).map(({ gid }) => gid);
-  const seen: string[] = [];
-  let next: Place | null = null;
-  for (let page = 0; page === 0 || next !== null; page += 1) {
-    const tale = { entries: 0 };
-    const asked: SearchFilter = { ...filter, limit: 50, ...(next && { before: next }) };
-    const found = await searchFinished(asked, walkerOf(tale));
-    // The first of several walks may be in vain: then the second has its turn.
-    expect(tale.entries).toBeLessThanOrEqual(Math.max(entriesMax, 1_000));
-    seen.push(...found.rows.map(({ gid }) => gid));
-    next = found.next;
-    expect(page).toBeLessThan(1_000);
+  for (const msPerStretch of [1, 20, 1_000]) {
+    const seen: string[] = [];
+    let next: Place | null = null;
+    do {
+      const tale = newTale();
+      const asked: SearchFilter = { ...filter, limit: 500, ...(next && { before: next }) };
+      const found = await searchFinished(asked, walkerOf(tale, { hasPairs, msPerStretch }));
+      const { entriesMax, walksMax, firstEntries } = walkLimits;
+      expect(tale.entries).toBeLessThanOrEqual(entriesMax * walksMax);
+      if (msPerStretch === 1_000) {
+        expect(tale.entries).toBeLessThanOrEqual(firstEntries * walksMax);
+      }
+      seen.push(...found.rows.map(({ gid }) => gid));
+      const isOn =
+        found.next === null || next === null || byPlace(filter.order)(next, found.next) < 0;
+      expect(isOn).toBe(true);
+      next = found.next;
+    } while (next !== null);
+    expect(seen).toEqual(filter.order === 'oldest' ? expected : expected.toReversed());
   }
-  expect(seen).toEqual(filter.order === 'oldest' ? expected : expected.toReversed());
 });
 
-test('what is rare in every index is looked for in bounded pages, of which some are empty', async () => {
-  const filter = { mode: 'saga', outcome: 'rolledBack', limit: 500 } as const;
-  const tale = { entries: 0 };
-  const page = await searchFinished(filter, walkerOf(tale));
+test('a slow database reads less for one page, which is short then', async () => {
+  const filter = { mode: 'saga', outcome: 'rolledBack', limit: 30 } as const;
+  const tale = newTale();
+  const page = await searchFinished(filter, walkerOf(tale, { msPerStretch: 20 }));
   expect(page.rows.length).toBeGreaterThan(0);
-  expect(page.rows.length).toBeLessThan(500);
+  expect(page.rows.length).toBeLessThan(10);
   expect(page.next).not.toBeNull();
-  expect(tale.entries).toBe(20_000);
-  const none = await searchFinished({ ...filter, name: 'never' }, walkerOf({ entries: 0 }));
-  expect(none).toEqual({ rows: [], next: null });
-  const empty = await searchFinished({ ...filter, gidPrefix: 'g0' }, async ({ filter: asked }) => ({
-    rows: [],
-    end: { startedAtMs: (asked.before?.startedAtMs ?? startMs) - 1, gid: 'g' },
-  }));
-  expect(empty).toEqual({ rows: [], next: { startedAtMs: startMs - 2, gid: 'g' } });
+  expect(tale.entries).toBe(2 * walkLimits.firstEntries + walkLimits.furtherEntries);
+});
+
+test('an index of the pair has it at once', async () => {
+  const filter = { mode: 'saga', outcome: 'rolledBack', limit: 30 } as const;
+  const tale = newTale();
+  const page = await searchFinished(filter, walkerOf(tale, { hasPairs: true }));
+  expect(page.rows).toHaveLength(30);
+  expect(tale.entries).toBe(30);
 });
 
 test('at most three indexes are walked along, those that are mostly shorter first', () => {
@@ -111,9 +155,15 @@ test('at most three indexes are walked along, those that are mostly shorter firs
     ...{ mode: 'saga', outcome: 'rolledBack', name: 'n', attention: true, gidPrefix: 'g' },
     ...{ label: { key: 'k', value: 'v' }, limit: 1 },
   };
-  expect(walksOf(all)).toEqual(['attention', 'gid', 'label']);
-  expect(walksOf({ limit: 1, gidPrefix: 'g' })).toEqual(['newest', 'gid']);
-  expect(walksOf({ limit: 1, mode: 'transaction', outcome: 'committed' })).toEqual(['newest']);
+  expect(walksOf(all, true)).toEqual(['attention', 'gid', 'label']);
+  const { attention, label, gidPrefix, ...pair } = all;
+  expect([attention, label, gidPrefix]).not.toContain(undefined);
+  expect(walksOf(pair, true)).toEqual(['rolledBackName', 'rolledBackSaga']);
+  expect(walksOf(pair, false)).toEqual(['rolledBack', 'name', 'saga']);
+  expect(walksOf({ limit: 1, gidPrefix: 'g' }, true)).toEqual(['newest', 'gid']);
+  expect(walksOf({ limit: 1, mode: 'transaction', outcome: 'committed' }, true)).toEqual([
+    'newest',
+  ]);
 });
 
 test('pages of several places become one: nothing beyond where one of them ended', () => {

@@ -30,9 +30,16 @@ from global_transaction, regexp_matches(labels, '"([^"]*)":"((?:[^"\\]|\\.)*)"',
 where labels <> '{}'
 on conflict do nothing;
 
--- What mostly happens, a commit of mode transaction, is in neither and pays for neither.
+-- What mostly happens, a commit of mode transaction, is in none of these and pays for none.
 create index if not exists global_transaction_rolled_back
   on global_transaction (started_at_ms desc, gid desc) where outcome = 'rolledBack';
 
 create index if not exists global_transaction_saga
   on global_transaction (started_at_ms desc, gid desc) where mode = 'saga';
+
+create index if not exists global_transaction_rolled_back_name
+  on global_transaction (name, started_at_ms desc, gid desc) where outcome = 'rolledBack';
+
+create index if not exists global_transaction_rolled_back_saga
+  on global_transaction (started_at_ms desc, gid desc)
+  where outcome = 'rolledBack' and mode = 'saga';
