@@ -54,8 +54,8 @@ export interface WalkFound {
 export interface Walker {
   /** Throws when the store is away. */
   walk(step: WalkStep): Promise<WalkFound>;
-  /** There is an index of what was rolled back by name, and one of the sagas among it. */
-  readonly hasPairs: boolean;
+  /** There are indexes of sagas alone, and of what was rolled back by name and among sagas. */
+  readonly hasPartial: boolean;
   /** Milliseconds of any clock that does not go back. */
   readonly nowMs: () => number;
 }
@@ -77,21 +77,21 @@ export const walkLimits = {
 } as const;
 
 /** The indexes that a filter may be walked along; those that are mostly shorter come first. */
-export function walksOf(filter: SearchFilter, hasPairs: boolean): readonly WalkName[] {
+export function walksOf(filter: SearchFilter, hasPartial: boolean): readonly WalkName[] {
   const { attention, label, gidPrefix, outcome, name, mode } = filter;
   const walks: WalkName[] = [];
   if (attention === true) walks.push('attention');
   if (label !== undefined) walks.push('label');
   const isRolledBack = outcome === 'rolledBack';
   const [isNamed, isSaga] = [name !== undefined, mode === 'saga'];
-  if (isRolledBack && hasPairs) {
+  if (isRolledBack && hasPartial) {
     if (isNamed) walks.push('rolledBackName');
     if (isSaga) walks.push('rolledBackSaga');
     if (!isNamed && !isSaga) walks.push('rolledBack');
   } else {
     if (isRolledBack) walks.push('rolledBack');
     if (isNamed) walks.push('name');
-    if (isSaga) walks.push('saga');
+    if (isSaga && hasPartial) walks.push('saga');
   }
   if (walks.length === 0) walks.push('newest');
   if (gidPrefix !== undefined) walks.splice(1, 0, 'gid');
@@ -138,7 +138,7 @@ interface Progress {
 /** One page of finished transactions. Throws when the store is away. */
 export async function searchFinished(filter: SearchFilter, walker: Walker): Promise<SearchPage> {
   const endsAtMs = walker.nowMs() + walkLimits.msMax;
-  const all = walksOf(filter, walker.hasPairs).map((walk): Progress => {
+  const all = walksOf(filter, walker.hasPartial).map((walk): Progress => {
     return { walk, rows: [], reached: filter.before, entries: 0 };
   });
   let walks = all;

@@ -179,7 +179,7 @@ describe('settle migrate', () => {
     const first = await run('migrate', '--log', 'sqlite:a.db');
     expect(first).toMatchObject({
       code: 0,
-      stdout: 'applied 0001_log\napplied 0002_open_transaction',
+      stdout: 'applied 0001_log\napplied 0002_open_transaction\napplied 0003_label',
     });
     const second = await run('migrate', '--log', 'sqlite:a.db');
     expect(second).toMatchObject({ code: 0, stdout: '', stderr: 'sqlite:a.db is up to date.' });

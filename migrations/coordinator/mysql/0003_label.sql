@@ -1,5 +1,5 @@
 -- breaking: yes
--- Lists by label, by how it ended and by mode come from an index, each in the order of the list.
+-- Lists by label and by how it ended come from an index, each in the order of the list.
 
 -- Servers that still run write no labels: their terms end here, and they stop as fenced.
 -- It waits for their appends in flight.
@@ -35,7 +35,7 @@ from global_transaction
 where labels <> '{}'
 on duplicate key update gid = transaction_label.gid;
 
--- MySQL has no `create index if not exists`, and no partial index.
+-- MySQL has no `create index if not exists`, and no partial index: this one every end pays for.
 set @add_outcome_key = (
   select if(count(*) > 0, 'do 0',
     'create index global_transaction_outcome on global_transaction (outcome, started_at_ms, gid)')
@@ -48,16 +48,3 @@ prepare add_outcome_key from @add_outcome_key;
 execute add_outcome_key;
 
 deallocate prepare add_outcome_key;
-
-set @add_mode_key = (
-  select if(count(*) > 0, 'do 0',
-    'create index global_transaction_mode on global_transaction (mode, started_at_ms, gid)')
-  from information_schema.statistics
-  where table_schema = database() and table_name = 'global_transaction'
-    and index_name = 'global_transaction_mode');
-
-prepare add_mode_key from @add_mode_key;
-
-execute add_mode_key;
-
-deallocate prepare add_mode_key;
