@@ -12,7 +12,6 @@ import { createValidators } from './api/schemas.ts';
 import type { Config } from './config.ts';
 import { createAudit } from './desk/audit.ts';
 import { createDesk } from './desk/desk.ts';
-import { matchingBy } from './desk/matching.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
 import type { Transport } from './dispatch/transport.ts';
@@ -122,7 +121,6 @@ function createParts(
     coordinator: engine,
     audit: createAudit({ clock, log, term }),
     isReadOnly: config.readOnly,
-    matching: matchingBy(engine.list),
   });
   const app = createApp({
     coordinator: engine,

@@ -15,9 +15,8 @@ import {
   type OperationResult,
   type ResolvedAnswer,
   type ResolveRequest,
-  type TransactionQuery,
 } from '../../client-sdk/protocol/index.ts';
-import type { Answer, Coordinator } from '../engine/coordinator.ts';
+import type { Answer, Coordinator, Matching } from '../engine/coordinator.ts';
 import { Failure } from '../runtime/failure.ts';
 import type { Audit, AuditDraft } from './audit.ts';
 
@@ -33,17 +32,9 @@ export interface Desk {
 
 /** What it needs. */
 export interface DeskPorts {
-  readonly coordinator: Pick<Coordinator, 'operate' | 'resolve'>;
+  readonly coordinator: Pick<Coordinator, 'operate' | 'resolve' | 'matching'>;
   readonly audit: Audit;
   readonly isReadOnly: boolean;
-  /** Gids that the query finds, at most so many, and how many there are in all. */
-  readonly matching: (query: TransactionQuery, limit: number) => Promise<Answer<Matched>>;
-}
-
-/** What a query finds. */
-export interface Matched {
-  readonly gids: readonly Gid[];
-  readonly total: number;
 }
 
 /** At the same time: each may wait for a durable record, and they share commits. */
@@ -54,13 +45,15 @@ const auditLimitDefault = 50;
 export function createDesk(ports: DeskPorts): Desk {
   const { coordinator, audit, isReadOnly } = ports;
 
-  async function find(request: OperationRequest): Promise<Answer<Matched>> {
+  async function find(request: OperationRequest): Promise<Answer<Matching>> {
     const { gids, query, countMax } = request;
     if (query === undefined) {
       const named = [...new Set(gids)];
       return { ok: true, body: { gids: named, total: named.length } };
     }
-    const found = await ports.matching(query, limits.operationGidsMax);
+    const found = await new Promise<Answer<Matching>>((resolve) =>
+      coordinator.matching(query, limits.operationGidsMax, resolve),
+    );
     if (!found.ok || countMax === undefined || found.body.total <= countMax) return found;
     const detail = `it finds ${found.body.total} by now, more than ${countMax}: look again`;
     return { ok: false, code: 'CONFLICT', detail };

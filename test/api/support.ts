@@ -5,7 +5,6 @@ import { createApp } from '../../server/api/app.ts';
 import { createValidators } from '../../server/api/schemas.ts';
 import { createAudit } from '../../server/desk/audit.ts';
 import { createDesk } from '../../server/desk/desk.ts';
-import { matchingBy } from '../../server/desk/matching.ts';
 import { openMemoryLog } from '../../server/log/memory-log.ts';
 import { createLogger } from '../../server/observe/log.ts';
 import { systemClock } from '../../server/runtime/clock.ts';
@@ -37,7 +36,6 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
       coordinator,
       audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
       isReadOnly: false,
-      matching: matchingBy(coordinator.list),
     }),
     validators,
     access: createAccess(tokens, clock),

@@ -7,7 +7,6 @@ import type {
 } from '../../client-sdk/protocol/index.ts';
 import { createAudit } from '../../server/desk/audit.ts';
 import { createDesk } from '../../server/desk/desk.ts';
-import { matchingBy } from '../../server/desk/matching.ts';
 import { openMemoryLog } from '../../server/log/memory-log.ts';
 import { createStage, done, type Stage, stepsOf, twoBranches } from '../engine/stage.ts';
 
@@ -20,8 +19,7 @@ async function start({ isReadOnly = false } = {}) {
   const log = openMemoryLog(store);
   const term = () => ({ node: 'node-1', epoch: engine.stats().epoch });
   const audit = createAudit({ clock: time.clock, log, term });
-  const matching = matchingBy(engine.list);
-  const desk = createDesk({ coordinator: engine, audit, isReadOnly, matching });
+  const desk = createDesk({ coordinator: engine, audit, isReadOnly });
   /** Virtual time moves while the desk works. */
   async function wait<T>(work: Promise<T>): Promise<T> {
     let isOver = false;

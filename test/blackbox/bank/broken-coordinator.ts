@@ -9,7 +9,6 @@ import { listen } from '../../../server/api/listen.ts';
 import { createValidators } from '../../../server/api/schemas.ts';
 import { createAudit } from '../../../server/desk/audit.ts';
 import { createDesk } from '../../../server/desk/desk.ts';
-import { matchingBy } from '../../../server/desk/matching.ts';
 import { createChannelTransport } from '../../../server/dispatch/channel-transport.ts';
 import { createEngine, type Engine } from '../../../server/engine/engine.ts';
 import { engineDefaults } from '../../../server/engine/limits.ts';
@@ -53,7 +52,6 @@ async function main(): Promise<void> {
     coordinator: engine,
     audit: createAudit({ clock, log, term }),
     isReadOnly: true,
-    matching: matchingBy(engine.list),
   });
   const app = createApp({
     coordinator: engine,
