@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import type { ConfigView, Json } from '../client-sdk/protocol/index.ts';
 import { type Setting, type SettingKey, type SettingValue, settings } from './config-table.ts';
 import { Failure } from './runtime/failure.ts';
 
@@ -14,6 +15,9 @@ export type Config = { readonly [K in SettingKey]: SettingValue<K> };
 
 /** Where a value came from: `flag --port`, `env SETTLE_PORT`, `file settle.config.json`, `default`. */
 export type Origin = string;
+
+/** Where each value came from, as far as it is known. */
+export type Origins = Readonly<Partial<Record<SettingKey, Origin>>>;
 
 /** The settings and where each came from. */
 export interface LoadedConfig {
@@ -62,6 +66,16 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     config: Object.freeze(values) as Config,
     origins: Object.freeze(origins) as LoadedConfig['origins'],
   };
+}
+
+/** Every setting as people may see it: secrets are hidden, a default is called one. */
+export function configView(config: Config, origins: Origins): ConfigView {
+  const settings = Object.entries(config).map(([name, value]) => {
+    // Secrets turn themselves into what may be shown; the rest is plain.
+    const shown = JSON.parse(JSON.stringify(value)) as Json;
+    return { name, value: shown, origin: origins[name as SettingKey] ?? 'default' };
+  });
+  return { settings };
 }
 
 interface ConfigFile {

@@ -9,9 +9,10 @@ import { createApp } from './api/app.ts';
 import { attachChannel } from './api/channel.ts';
 import { type Listener, listen } from './api/listen.ts';
 import { createValidators } from './api/schemas.ts';
-import type { Config } from './config.ts';
+import { type Config, configView, type Origins } from './config.ts';
 import { createAudit } from './desk/audit.ts';
 import { createDesk } from './desk/desk.ts';
+import { createLookout } from './desk/lookout.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
 import type { Transport } from './dispatch/transport.ts';
@@ -27,6 +28,7 @@ import { Failure } from './runtime/failure.ts';
 import { newGid } from './runtime/id.ts';
 import { systemRandom } from './runtime/random.ts';
 import { readTokens } from './token-file.ts';
+import { version } from './version.ts';
 
 /** Where the parts write what an operator should know. */
 export type Logger = ReturnType<typeof createLogger>;
@@ -52,7 +54,7 @@ export interface RunningServer {
  */
 export async function startServer(
   config: Config,
-  ports: { readonly logger: Logger },
+  ports: { readonly logger: Logger; readonly origins?: Origins },
 ): Promise<RunningServer> {
   const { logger } = ports;
   const clock = systemClock();
@@ -65,7 +67,8 @@ export async function startServer(
     migrate: config.migrate,
     onTrouble: (failure) => warnOfLog(failure.detail),
   });
-  const parts = createParts(config, { clock, log, logger, callbacks, access });
+  const { origins = {} } = ports;
+  const parts = createParts(config, { clock, log, logger, callbacks, access, origins });
   try {
     await parts.listener.open(config.host, config.port);
     await takeOver(parts.engine, config, parts.listener.url());
@@ -102,9 +105,10 @@ function createParts(
     readonly logger: Logger;
     readonly callbacks: readonly Closable[];
     readonly access: Access;
+    readonly origins: Origins;
   },
 ): Parts {
-  const { clock, log, logger, callbacks, access } = ports;
+  const { clock, log, logger, callbacks, access, origins } = ports;
   const random = systemRandom();
   const fenced = Promise.withResolvers<'fenced'>();
   const channelTransport = createChannelTransport({
@@ -122,9 +126,21 @@ function createParts(
     audit: createAudit({ clock, log, term }),
     isReadOnly: config.readOnly,
   });
+  const lookout = createLookout({
+    ...{ clock, log, desk, coordinator: engine, channel: channelTransport },
+    node: {
+      node: config.node,
+      version,
+      startedAtMs: clock.nowMs(),
+      address: () => listener.url(),
+    },
+    logUrl: String(config.log),
+    config: configView(config, origins),
+  });
   const app = createApp({
     coordinator: engine,
     desk,
+    lookout,
     validators,
     access,
     isReadOnly: config.readOnly,
@@ -132,6 +148,7 @@ function createParts(
     newGid: () => newGid(clock.nowMs()),
     logger,
   });
+  const listener = listen(app, clock);
   const channel = attachChannel(app.server, {
     coordinator: engine,
     validators,
@@ -141,7 +158,7 @@ function createParts(
     clock,
     log: logger,
   });
-  return { engine, channel, listener: listen(app, clock), transports, fenced: fenced.promise };
+  return { engine, channel, listener, transports, fenced: fenced.promise };
 }
 
 function engineOptions(config: Config): EngineOptions {

@@ -68,6 +68,8 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
     [
       'server/desk/',
       'server/engine/coordinator.ts',
+      // The timeline puts records into words.
+      'server/core/record.ts',
       'server/log/log.ts',
       'server/runtime/',
       'client-sdk/protocol/',
@@ -80,6 +82,7 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
       'server/api/',
       'server/engine/coordinator.ts',
       'server/desk/desk.ts',
+      'server/desk/lookout.ts',
       'server/observe/',
       'server/runtime/',
       'server/version.ts',

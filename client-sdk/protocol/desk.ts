@@ -142,6 +142,22 @@ export interface DeskRequests {
   readonly operate: { readonly body: OperationRequest; readonly answer: OperationAnswer };
   readonly audit: { readonly body: AuditRequest; readonly answer: AuditAnswer };
   readonly verifyAudit: { readonly body: object; readonly answer: AuditVerdict };
+  readonly timeline: { readonly body: GidRequest; readonly answer: TimelineAnswer };
+  readonly explanation: { readonly body: GidRequest; readonly answer: Explanation };
+  readonly overview: { readonly body: object; readonly answer: OverviewView };
+  readonly participants: { readonly body: object; readonly answer: ParticipantsAnswer };
+  readonly drain: { readonly body: DrainRequest; readonly answer: DrainAnswer };
+  readonly undrain: { readonly body: DrainRequest; readonly answer: DrainAnswer };
+  readonly nodes: { readonly body: object; readonly answer: NodesAnswer };
+  readonly shards: { readonly body: object; readonly answer: ShardsAnswer };
+  readonly log: { readonly body: object; readonly answer: LogView };
+  readonly verifyLog: { readonly body: VerifyLogRequest; readonly answer: LogVerdict };
+  readonly config: { readonly body: object; readonly answer: ConfigView };
+}
+
+/** What is asked about one transaction. */
+export interface GidRequest {
+  readonly gid: Gid;
 }
 
 /** Something that is wrong, or that somebody should know, as `doctor` found it. */
@@ -169,6 +185,11 @@ export interface ParticipantView {
   readonly isDrained: boolean;
 }
 
+/** `GET /v1/participants`: by name. Connected ones, drained ones, and those that owe something. */
+export interface ParticipantsAnswer {
+  readonly participants: readonly ParticipantView[];
+}
+
 /** One connected process. */
 export interface InstanceView {
   readonly instance: string;
@@ -188,12 +209,22 @@ export interface NodeView {
   readonly startedAtMs: EpochMs | null;
 }
 
+/** `GET /v1/nodes`. */
+export interface NodesAnswer {
+  readonly nodes: readonly NodeView[];
+}
+
 /** A slice of the log, as `GET /v1/shards` shows it. */
 export interface ShardView {
   readonly shard: number;
   readonly node: string;
   readonly open: number;
   readonly attention: number;
+}
+
+/** `GET /v1/shards`: all of them, by number. */
+export interface ShardsAnswer {
+  readonly shards: readonly ShardView[];
 }
 
 /** One record of a transaction, as `GET /v1/transactions/{gid}/timeline` shows it. */
@@ -287,12 +318,20 @@ export interface LogView {
   readonly logMs: { readonly p50: number; readonly p99: number } | null;
 }
 
-/** `GET /v1/log/verify?after=GID&limit=N`: reads records back, a page of gids at a time. */
+/** `GET /v1/log/verify?after=NEXT&limit=N`: reads records back, a page of gids at a time. */
 export interface LogVerdict {
   readonly checked: number;
   readonly faults: readonly { readonly gid: Gid; readonly what: string }[];
-  /** Give it back as `after`; null: that was the last page. */
-  readonly next: Gid | null;
+  /** Where the page ended, to be given back as `after`; null: that was the last page. */
+  readonly next: string | null;
+}
+
+/** Which page of the log to read back: newest transactions first. */
+export interface VerifyLogRequest {
+  /** The `next` of the page before. */
+  readonly after?: string;
+  /** 1..500, default 100. */
+  readonly limit?: number;
 }
 
 /** `GET /v1/config`: every setting and where it came from; secrets are hidden. */
@@ -304,9 +343,21 @@ export interface ConfigView {
   }[];
 }
 
-/** `POST /v1/participants/{service}/drain`, `…/undrain`: no new calls, or calls again. On the record. */
+/**
+ * `POST /v1/participants/{service}/drain`, `…/undrain`: no new calls, or calls again. On the record of
+ * the audit. Kept in memory: a coordinator that starts again has forgotten it, and calls again.
+ */
 export interface DrainRequest {
   readonly service: string;
   readonly reason: string;
   readonly dryRun?: boolean;
+}
+
+/** How the service stands now; of a dry run, how it would. */
+export interface DrainAnswer {
+  readonly service: string;
+  readonly isDrained: boolean;
+  /** Its entry in the audit; null of a dry run. */
+  readonly auditSeq: number | null;
+  readonly dryRun: boolean;
 }

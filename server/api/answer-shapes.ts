@@ -4,6 +4,7 @@
  */
 import { errorTable } from '../../client-sdk/protocol/index.ts';
 import { deskAnswerSchemas } from './desk-shapes.ts';
+import { lookoutAnswerSchemas } from './lookout-shapes.ts';
 import { ref, type Schema } from './shapes.ts';
 import { undoAnswerSchemas } from './undo-shapes.ts';
 
@@ -38,6 +39,7 @@ const onlySometimes = ['branchIds', 'results'];
 /** Shapes of the answers by name; part of `components.schemas`. */
 export const answerSchemas = {
   ...deskAnswerSchemas,
+  ...lookoutAnswerSchemas,
   ...undoAnswerSchemas,
   Cause: answer(
     {

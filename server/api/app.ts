@@ -13,13 +13,16 @@ import Fastify, {
 } from 'fastify';
 import { type ErrorCode, type Gid, isGid, limits } from '../../client-sdk/protocol/index.ts';
 import type { Desk } from '../desk/desk.ts';
+import type { Lookout } from '../desk/lookout.ts';
 import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import { exposition, expositionType } from '../observe/metrics.ts';
 import { type Access, mayAct } from './access.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
 import { deskRoutes } from './desk.ts';
 import { errorsPage } from './errors-page.ts';
+import { serveEvents } from './events.ts';
 import { reasonsNotReady } from './health.ts';
+import { lookoutRoutes } from './lookout.ts';
 import { type ConnectedService, metricsOf } from './metrics.ts';
 import { openapiDocument } from './openapi.ts';
 import { type ProblemExtras, problemOf, problemType, retryAfterSeconds } from './problem.ts';
@@ -35,6 +38,7 @@ import { undoRoutes } from './undo.ts';
 export interface AppParts {
   readonly coordinator: Coordinator;
   readonly desk: Desk;
+  readonly lookout: Lookout;
   readonly validators: Validators;
   readonly access: Access;
   /** Operators may look and change nothing. */
@@ -72,9 +76,16 @@ export function createApp(parts: AppParts): FastifyInstance {
     const path = request.url.split('?', 1)[0] ?? '';
     return refuse(reply, 'NOT_FOUND', `No such address: ${request.method} ${path}`);
   });
-  const routes = [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes(), ...deskRoutes()];
+  const routes = [
+    ...transactionRoutes(),
+    ...sagaRoutes(),
+    ...undoRoutes(),
+    ...deskRoutes(),
+    ...lookoutRoutes(),
+  ];
   for (const route of routes) serve(app, route, parts);
   serveSession(app, { ...parts, refuse });
+  serveEvents(app, { ...parts, refuse });
   servePages(app, parts, routes);
   return app;
 }
@@ -108,7 +119,7 @@ function refuseForeignPages(app: FastifyInstance): void {
 }
 
 function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
-  const { coordinator, desk, validators, access, newGid } = parts;
+  const { coordinator, desk, lookout, validators, access, newGid } = parts;
   app.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -124,7 +135,7 @@ function serve(app: FastifyInstance, route: Route, parts: AppParts): void {
       const fault = validators[route.verb](joined.body);
       if (fault !== null) return refuse(reply, fault.code, fault.detail, { gid });
       const { who } = identity;
-      const answer = await route.ask({ coordinator, desk, who }, joined.body);
+      const answer = await route.ask({ coordinator, desk, lookout, who }, joined.body);
       if (route.isLogged) noteChange(parts.logger, route, { request: joined.body, answer });
       if (answer.ok) return reply.code(route.status).send(answer.body);
       const { code, detail, retryAfterMs } = answer;
@@ -171,7 +182,14 @@ function servePages(app: FastifyInstance, parts: AppParts, routes: readonly Rout
   });
   app.get('/metrics', async (request, reply) => {
     if (parts.access.identify(request.headers) === null) return refuseStranger(reply);
-    const metrics = metricsOf(parts.coordinator.stats(), parts.connectedServices());
+    const { coordinator, lookout } = parts;
+    const metrics = metricsOf(coordinator.stats(), parts.connectedServices(), {
+      census: coordinator.census(),
+      pulse: coordinator.pulse(),
+      lockWaits: coordinator.lockWaits(),
+      eventStreams: lookout.events.count(),
+      nowMs: Date.now(),
+    });
     return reply.type(expositionType).send(exposition(metrics));
   });
   app.get('/openapi.json', async () => document);

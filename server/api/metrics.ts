@@ -2,14 +2,24 @@
  * What `/metrics` shows: counters and gauges of the engine, connected participants, and basics of
  * the process. Labels come from closed sets, but for service names, which are cut off at a number.
  */
-import type { EngineStats } from '../engine/coordinator.ts';
-import type { Metric, Sample } from '../observe/metrics.ts';
+import type { Census, EngineStats, OpenPhase, PulseReport } from '../engine/coordinator.ts';
+import type { HistogramMetric, HistogramSample, Metric, Sample } from '../observe/metrics.ts';
 import { version } from '../version.ts';
 
 /** Instances of one service that are connected by the channel now. */
 export interface ConnectedService {
   readonly service: string;
   readonly instances: number;
+}
+
+/** What is not counted, but looked at when somebody asks. */
+export interface Looked {
+  readonly census: Census;
+  readonly pulse: PulseReport;
+  readonly lockWaits: number;
+  /** Streams of `/v1/events`. */
+  readonly eventStreams: number;
+  readonly nowMs: number;
 }
 
 /** Services shown by name; the rest is summed up as `other`, so that scrapers stay small. */
@@ -21,8 +31,66 @@ const states = ['starting', 'recovering', 'running', 'stopping', 'fenced', 'stop
 export function metricsOf(
   stats: EngineStats,
   services: readonly ConnectedService[],
-): readonly Metric[] {
-  return [...engineMetrics(stats), ...logMetrics(stats), connected(services), ...processMetrics()];
+  looked: Looked,
+): readonly (Metric | HistogramMetric)[] {
+  return [
+    ...engineMetrics(stats),
+    ...openMetrics(looked),
+    ...histograms(looked.pulse),
+    ...logMetrics(stats),
+    connected(services),
+    ...processMetrics(),
+  ];
+}
+
+function openMetrics(looked: Looked): readonly Metric[] {
+  const { census, lockWaits, eventStreams, nowMs } = looked;
+  const phases = Object.keys(census.open) as readonly OpenPhase[];
+  const ages = phases.map((phase) => {
+    const startedAtMs = census.oldestStartedAtMs[phase];
+    const value = startedAtMs === null ? 0 : Math.max(0, nowMs - startedAtMs) / 1_000;
+    return { labels: { phase }, value };
+  });
+  return [
+    gauge(
+      'settle_transactions_open',
+      'Global transactions that are not finished.',
+      byLabel('phase', census.open),
+    ),
+    gauge('settle_oldest_open_seconds', 'Age of the oldest one; 0 when there is none.', ages),
+    gauge('settle_attention', 'Open ones that need a human now.', one(census.attention)),
+    gauge('settle_lock_waits', 'Scopes of services that wait for a lock.', one(lockWaits)),
+    gauge('settle_event_streams', 'Who watches by /v1/events.', one(eventStreams)),
+  ];
+}
+
+function histograms(pulse: PulseReport): readonly HistogramMetric[] {
+  const { durations, callMs, appendMs, commitRows } = pulse;
+  const ended = (['committed', 'rolledBack'] as const).flatMap((outcome) =>
+    (['transaction', 'saga'] as const).map((mode) => {
+      return inSeconds({ mode, outcome }, durations[outcome][mode]);
+    }),
+  );
+  const calls = (['done', 'refused', 'ongoing', 'unknown'] as const).map((outcome) =>
+    inSeconds({ outcome }, callMs[outcome]),
+  );
+  return [
+    histogram('settle_transaction_duration_seconds', 'From begin to end.', ended),
+    histogram('settle_call_duration_seconds', 'From a call to its answer.', calls),
+    histogram('settle_log_append_seconds', 'From an append to its answer.', [
+      inSeconds({}, appendMs),
+    ]),
+    histogram('settle_log_commit_rows', 'Rows that shared one durable write.', [
+      { value: commitRows, divisor: 1 },
+    ]),
+  ];
+}
+
+function inSeconds(
+  labels: Readonly<Record<string, string>>,
+  value: HistogramSample['value'],
+): HistogramSample {
+  return { labels, value, divisor: 1_000 };
 }
 
 function engineMetrics(stats: EngineStats): readonly Metric[] {
@@ -133,6 +201,11 @@ const gauge = (name: string, help: string, samples: readonly Sample[]): Metric =
   type: 'gauge',
   samples,
 });
+const histogram = (
+  name: string,
+  help: string,
+  samples: readonly HistogramSample[],
+): HistogramMetric => ({ name, help, type: 'histogram', samples });
 const counter = (name: string, help: string, samples: readonly Sample[]): Metric => ({
   name,
   help,

@@ -34,6 +34,7 @@ export const plainPages: readonly (readonly [string, string, string])[] = [
   ['/healthz', 'The process is alive.', 'application/json'],
   ['/readyz', 'It may be sent work (200), or why not (503).', 'application/json'],
   ['/metrics', 'Prometheus text exposition.', 'text/plain'],
+  ['/v1/events', 'What changes, as server-sent events: a tick a second.', 'text/event-stream'],
   ['/openapi.json', 'This document.', 'application/json'],
   ['/docs/errors', 'Every error code with its remedy.', 'text/html'],
 ];

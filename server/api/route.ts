@@ -10,6 +10,7 @@ import type {
   Role,
 } from '../../client-sdk/protocol/index.ts';
 import type { Desk } from '../desk/desk.ts';
+import type { Lookout } from '../desk/lookout.ts';
 import type { Answer, Answered, Coordinator } from '../engine/coordinator.ts';
 import type { answerSchemas } from './answer-shapes.ts';
 
@@ -22,6 +23,7 @@ export type Verb = keyof Requests;
 export interface Asking {
   readonly coordinator: Coordinator;
   readonly desk: Desk;
+  readonly lookout: Lookout;
   /** Name of who asks. */
   readonly who: string;
 }

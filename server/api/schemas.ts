@@ -39,6 +39,17 @@ export const schemaNames = {
   operate: 'Operate',
   audit: 'Audit',
   verifyAudit: 'VerifyAudit',
+  timeline: 'OfGid',
+  explanation: 'OfGid',
+  overview: 'Nothing',
+  participants: 'Nothing',
+  drain: 'Drain',
+  undrain: 'Drain',
+  nodes: 'Nothing',
+  shards: 'Nothing',
+  log: 'Nothing',
+  verifyLog: 'VerifyLog',
+  config: 'Nothing',
 } as const satisfies Record<Verb, keyof typeof schemas>;
 
 /**
@@ -78,6 +89,17 @@ export function createValidators(): Validators {
     operate: compile('operate', operateFault),
     audit: compile('audit'),
     verifyAudit: compile('verifyAudit'),
+    timeline: compile('timeline'),
+    explanation: compile('explanation'),
+    overview: compile('overview'),
+    participants: compile('participants'),
+    drain: compile('drain'),
+    undrain: compile('undrain'),
+    nodes: compile('nodes'),
+    shards: compile('shards'),
+    log: compile('log'),
+    verifyLog: compile('verifyLog'),
+    config: compile('config'),
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { limits } from '../../client-sdk/protocol/index.ts';
 import { deskSchemas } from './desk-shapes.ts';
+import { lookoutSchemas } from './lookout-shapes.ts';
 import { undoSchemas } from './undo-shapes.ts';
 
 /** A JSON Schema (2020-12) as plain data. */
@@ -88,6 +89,7 @@ const query = {
 /** Bodies of the channel verbs, and their parts, by name; also `components.schemas` of OpenAPI. */
 export const schemas = {
   ...deskSchemas,
+  ...lookoutSchemas,
   ...undoSchemas,
   Participant: {
     description: 'A method of a service that connects by the channel, or an HTTP address.',

@@ -56,7 +56,8 @@ function readConfig(flags: Readonly<Record<string, unknown>>): LoadedConfig {
 }
 
 async function serve(flags: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<void> {
-  await run(readConfig(flags).config, terminal);
+  const { config, origins } = readConfig(flags);
+  await run({ config, origins }, terminal);
 }
 
 async function serveDev(
@@ -66,7 +67,7 @@ async function serveDev(
   const { config, origins } = readConfig(flags);
   // People read this one: below `warn` the lines would hide what they look for.
   const logLevel = origins.logLevel === 'default' ? 'warn' : config.logLevel;
-  await run({ ...config, logLevel }, terminal, (server) => {
+  await run({ config: { ...config, logLevel }, origins }, terminal, (server) => {
     for (const line of welcomeLines(server.url, config, terminal)) terminal.print(line);
   });
 }
@@ -81,14 +82,14 @@ function watchMistakes(logger: Logger): void {
 }
 
 async function run(
-  config: Config,
+  { config, origins }: LoadedConfig,
   terminal: Terminal,
   started: (server: RunningServer) => void = () => {},
 ): Promise<void> {
   const signals = watchSignals(terminal);
   const logger = createLogger(config.logLevel);
   watchMistakes(logger);
-  const server = await startServer(config, { logger });
+  const server = await startServer(config, { logger, origins });
   started(server);
   const end = await Promise.race([signals.first, server.fenced]);
   if (end === 'fenced') {

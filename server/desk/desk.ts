@@ -26,8 +26,26 @@ export interface Desk {
   operate(request: OperationRequest, who: string): Promise<Answer<OperationAnswer>>;
   /** Resolves dirty rows; see the coordinator. */
   resolve(request: ResolveRequest, who: string): Promise<Answer<ResolvedAnswer>>;
+  /**
+   * Any other change by a human: on the record before it is done, and after. FORBIDDEN where the desk
+   * is read-only, LOG_UNAVAILABLE when it cannot be written down; then nothing is done.
+   */
+  change<T>(
+    draft: ChangeDraft,
+    work: () => Promise<Changed<T>>,
+  ): Promise<Answer<{ readonly seq: number; readonly answer: T }>>;
   audit(request: AuditRequest): Promise<Answer<AuditAnswer>>;
   verifyAudit(): Promise<Answer<AuditVerdict>>;
+}
+
+/** Who is about to do what, to what, and why. */
+export type ChangeDraft = Pick<AuditDraft, 'who' | 'action' | 'reason' | 'target'>;
+
+/** What came of it; `before` and `after` go into the audit. */
+export interface Changed<T> {
+  readonly answer: T;
+  readonly before: Json;
+  readonly after: Json;
 }
 
 /** What it needs. */
@@ -75,8 +93,8 @@ export function createDesk(ports: DeskPorts): Desk {
 
   /** Writes down, does, and writes down what came of it. */
   async function onRecord<T>(
-    draft: Pick<AuditDraft, 'who' | 'action' | 'reason' | 'target'>,
-    work: () => Promise<{ readonly answer: T; readonly before: Json; readonly after: Json }>,
+    draft: ChangeDraft,
+    work: () => Promise<Changed<T>>,
   ): Promise<{ readonly seq: number; readonly answer: T }> {
     const about = { ...draft, before: null, after: null };
     const { seq } = await audit.write({ ...about, stage: 'asked', of: null });
@@ -125,6 +143,9 @@ export function createDesk(ports: DeskPorts): Desk {
         }),
       );
       return done.ok ? done.body.answer : done;
+    },
+    change(draft, work) {
+      return isReadOnly ? Promise.resolve(readOnly) : refusing(() => onRecord(draft, work));
     },
     audit({ limit = auditLimitDefault, before = null }) {
       return refusing(async () => {

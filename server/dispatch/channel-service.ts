@@ -4,7 +4,7 @@
  * are the transport's. Invariant: a call waits only while every connection that offers its method
  * has all its places taken.
  */
-import type { Call, ServerMessage } from '../../client-sdk/protocol/index.ts';
+import type { Call, EpochMs, ServerMessage } from '../../client-sdk/protocol/index.ts';
 import type { Due } from './deadlines.ts';
 import type { Answered } from './later.ts';
 
@@ -41,6 +41,7 @@ export interface Member {
   callsMax: number;
   /** Calls asked and not answered, late ones included: all of these hold a place. */
   inFlight: number;
+  readonly connectedAtMs: EpochMs;
 }
 
 /** What a change of offers brought about. */

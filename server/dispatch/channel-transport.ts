@@ -11,7 +11,7 @@
  * Invariants: each call is answered exactly once, on its way to `late` or `over`; a connection has
  * at most `callsMax` calls asked or late; services share nothing, so a slow one slows no other.
  */
-import type { Call, CallAnswer, Participant } from '../../client-sdk/protocol/index.ts';
+import type { Call, CallAnswer, EpochMs, Participant } from '../../client-sdk/protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Slots } from '../runtime/slots.ts';
 import {
@@ -56,6 +56,7 @@ export interface ConnectedParticipant {
   readonly callsMax: number;
   /** Calls that hold a place, those that timed out and run on there included. */
   readonly inFlight: number;
+  readonly connectedAtMs: EpochMs;
 }
 
 /** The transport as the endpoint and the page of participants see it. */
@@ -63,6 +64,13 @@ export interface ChannelTransport extends Transport {
   attach(connection: ChannelConnection): Attached;
   /** Live connections by service, in order of their coming. */
   participants(): readonly ConnectedParticipant[];
+  /**
+   * From now on nobody of the service is called, as if nobody were connected; calls that are under
+   * way end. `false`: calls again. Kept in memory only; the service need not be known.
+   */
+  drain(service: string, isDrained: boolean): void;
+  /** Services that are drained, in the order in which they were. */
+  drained(): readonly string[];
 }
 
 /** When a full queue is worth another attempt. */
@@ -82,6 +90,8 @@ export function createChannelTransport(options: ChannelTransportOptions): Channe
 
 class Channels implements ChannelTransport {
   readonly #services = new Map<string, Service>();
+  readonly #drained = new Set<string>();
+  readonly #clock: Clock;
   /** Asked and not answered, of all connections: a number never means two calls. */
   readonly #calls = new Slots<PendingCall>();
   readonly #deadlines: Deadlines<PendingCall>;
@@ -93,6 +103,7 @@ class Channels implements ChannelTransport {
   #isClosed = false;
 
   constructor({ clock, offered, limits }: ChannelTransportOptions) {
+    this.#clock = clock;
     this.#deadlines = new Deadlines(clock, (pending) => this.#expire(pending));
     this.#later = new Later(clock);
     this.#limits = { ...channelTransportLimits, ...limits };
@@ -108,7 +119,7 @@ class Channels implements ChannelTransport {
     const { service: name, method } = participant;
     const service = this.#services.get(name);
     if (this.#isClosed) return this.#later.deliver(answered, notAsked(stopping));
-    if (service === undefined || !service.offers(method)) {
+    if (service === undefined || !service.offers(method) || this.#drained.has(name)) {
       return this.#later.deliver(answered, () => this.#absence(name, method));
     }
     const member = service.pick(method);
@@ -133,6 +144,7 @@ class Channels implements ChannelTransport {
       methods: new Set(),
       callsMax,
       inFlight: 0,
+      connectedAtMs: this.#clock.nowMs(),
     };
     service.members.add(member);
     this.#change(member, connection.methods, callsMax);
@@ -146,12 +158,29 @@ class Channels implements ChannelTransport {
   participants(): readonly ConnectedParticipant[] {
     const shown: ConnectedParticipant[] = [];
     for (const { name, members } of this.#services.values()) {
-      for (const { connection, methods, callsMax, inFlight } of members) {
+      for (const { connection, methods, callsMax, inFlight, connectedAtMs } of members) {
         const { instance } = connection;
-        shown.push({ service: name, instance, methods: [...methods], callsMax, inFlight });
+        const own = { instance, methods: [...methods], callsMax, inFlight, connectedAtMs };
+        shown.push({ service: name, ...own });
       }
     }
     return shown;
+  }
+
+  drain(name: string, isDrained: boolean): void {
+    const service = this.#services.get(name);
+    if (!isDrained) {
+      if (this.#drained.delete(name) && service !== undefined) this.#offered(name);
+      return;
+    }
+    this.#drained.add(name);
+    for (const pending of service?.drain() ?? []) {
+      this.#end(pending, this.#absence(name, pending.method));
+    }
+  }
+
+  drained(): readonly string[] {
+    return [...this.#drained];
   }
 
   async close(): Promise<void> {
@@ -170,6 +199,7 @@ class Channels implements ChannelTransport {
    */
   #absence(name: string, method: string): CallAnswer {
     const service = this.#services.get(name);
+    if (this.#drained.has(name)) return notAsked(isDrained(name), retryLateMs);
     if (service === undefined) return notAsked(notConnected(name), retryLateMs);
     const error = notOffered(name, method);
     return service.offers(method) ? notAsked(error) : notAsked(error, retryLateMs);
@@ -261,7 +291,7 @@ class Channels implements ChannelTransport {
     for (const pending of orphans) {
       this.#end(pending, this.#absence(service.name, pending.method));
     }
-    if (isNews) this.#offered(service.name);
+    if (isNews && !this.#drained.has(service.name)) this.#offered(service.name);
     this.#fill(member);
   }
 
@@ -301,6 +331,10 @@ const stopping = 'STOPPING: the coordinator is stopping';
 
 function notConnected(service: string): string {
   return `METHOD_NOT_OFFERED: service '${service}' is not connected`;
+}
+
+function isDrained(service: string): string {
+  return `METHOD_NOT_OFFERED: service '${service}' is drained`;
 }
 
 function notOffered(service: string, method: string): string {

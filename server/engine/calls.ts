@@ -15,6 +15,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import type { Mailbox } from './mailbox.ts';
+import type { Pulse } from './pulse.ts';
 import type { Timer, Timers } from './timers.ts';
 
 /** One owed operation and how it is going. */
@@ -44,6 +45,7 @@ export interface CallsPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly timers: Timers;
+  readonly pulse: Pick<Pulse, 'called'>;
   readonly transports: readonly Transport[];
   readonly options: EngineOptions;
   /** Brings an event to its mailbox. */
@@ -86,7 +88,7 @@ interface WaitingCall {
 
 /** Calls over the given transports; starts nothing by itself. */
 export function createCalls(ports: CallsPorts): Calls {
-  const { clock, random, timers, options } = ports;
+  const { clock, random, timers, pulse, options } = ports;
   const counters = { done: 0, refused: 0, ongoing: 0, unknown: 0, retries: 0 };
   const waiting = new Map<CallState, WaitingCall>();
   let flying = 0;
@@ -139,9 +141,11 @@ export function createCalls(ports: CallsPorts): Calls {
   ): void {
     const transport = ports.transports.find((candidate) => candidate.reaches(participant));
     flying += 1;
+    const askedMs = clock.monotonicMs();
     const once = (answer: CallAnswer) => {
       flying -= 1;
       counters[answer.outcome] += 1;
+      pulse.called(answer.outcome, clock.monotonicMs() - askedMs);
       answered(answer);
     };
     if (transport === undefined) {

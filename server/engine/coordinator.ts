@@ -5,12 +5,18 @@
  */
 import type {
   BeginRequest,
+  CallAnswer,
   DecideRequest,
+  EpochMs,
   ErrorCode,
   GetRequest,
   Gid,
   ListAnswer,
   ListRequest,
+  LogVerdict,
+  Mode,
+  OverviewSecond,
+  Phase,
   RegisterRequest,
   ReportWaitsAnswer,
   ReportWaitsRequest,
@@ -20,7 +26,9 @@ import type {
   TransactionView,
   TryAnswer,
   TryRequest,
+  VerifyLogRequest,
 } from '../../client-sdk/protocol/index.ts';
+import type { HistogramCounts, Percentiles } from '../runtime/histogram.ts';
 import type { OperateAnswer, OperateRequest } from './operate.ts';
 import type { OperatorDesk } from './operator.ts';
 
@@ -37,7 +45,7 @@ export type Answer<T> = { readonly ok: true; readonly body: T } | Refusal;
 export type Answered<T> = (answer: Answer<T>) => void;
 
 /** Requests must have passed the schemas of `api/`; the engine checks what depends on state. */
-export interface Coordinator extends OperatorDesk {
+export interface Coordinator extends OperatorDesk, EngineSight {
   begin(request: BeginRequest, answered: Answered<TransactionAnswer>): void;
   register(request: RegisterRequest, answered: Answered<TransactionAnswer>): void;
   tryBranch(request: TryRequest, answered: Answered<TryAnswer>): void;
@@ -63,6 +71,62 @@ export interface Matching {
   readonly gids: readonly Gid[];
   /** How many there are in all. */
   readonly total: number;
+}
+
+/** What those who look ask; nothing of it changes anything. */
+export interface EngineSight {
+  /** Open transactions, counted at most twice a second. */
+  census(): Census;
+  /** What services owe to them, counted as often. Services that owe nothing are left out. */
+  owed(): readonly Owed[];
+  pulse(): PulseReport;
+  /** Scopes whose last report, still alive, says that they wait for a lock. */
+  lockWaits(): number;
+  /**
+   * Tells of each gid that something happens to, perhaps more than once and before it is durable,
+   * until the function that it gives is called. The watcher must not throw.
+   */
+  watch(watcher: (gid: Gid) => void): () => void;
+  /** One page of the log, read back. LOG_UNAVAILABLE; INVALID_REQUEST for a foreign `after`. */
+  verify(request: VerifyLogRequest, answered: Answered<LogVerdict>): void;
+}
+
+/** The phases that are not the end. */
+export type OpenPhase = Exclude<Phase, 'committed' | 'rolledBack'>;
+
+/** Open transactions, counted. */
+export interface Census {
+  readonly open: { readonly [phase in OpenPhase]: number };
+  readonly oldestStartedAtMs: { readonly [phase in OpenPhase]: EpochMs | null };
+  /** That need a human. */
+  readonly attention: number;
+  readonly oldestOpen: { readonly gid: Gid; readonly startedAtMs: EpochMs } | null;
+  /** By number of the shard. */
+  readonly shards: readonly { readonly open: number; readonly attention: number }[];
+}
+
+/** Operations of open transactions that a service has not answered `done`. */
+export interface Owed {
+  readonly service: string;
+  readonly owed: number;
+  /** Since when the oldest of them is owed, in this term. */
+  readonly oldestAtMs: EpochMs;
+  readonly lastError: string | null;
+}
+
+/** How fast things went: the last minutes, and (the histograms) since start. */
+export interface PulseReport {
+  /** Seconds that are over, oldest first, at most 300. */
+  readonly seconds: readonly OverviewSecond[];
+  readonly durationMs: Percentiles | null;
+  readonly logMs: Percentiles | null;
+  /** From begin to end. */
+  readonly durations: {
+    readonly [outcome in 'committed' | 'rolledBack']: { readonly [mode in Mode]: HistogramCounts };
+  };
+  readonly callMs: { readonly [outcome in CallAnswer['outcome']]: HistogramCounts };
+  readonly appendMs: HistogramCounts;
+  readonly commitRows: HistogramCounts;
 }
 
 type ByMode = { readonly transaction: number; readonly saga: number };

@@ -22,6 +22,8 @@ export interface DeadlockPorts {
 export interface Deadlocks extends Pick<Coordinator, 'reportWaits'> {
   /** The gid is decided: its waits mean nothing any more. */
   decided(gid: Gid): void;
+  /** Scopes that wait now. */
+  waiting(): number;
 }
 
 /** Nothing is reported yet. */
@@ -44,6 +46,7 @@ export function createDeadlocks({ clock, admission, mailboxes }: DeadlockPorts):
       answered({ ok: true, body: { giveWay } });
     },
     decided: (gid) => graph.forget(gid),
+    waiting: () => graph.waiting(clock.monotonicMs()),
   };
 }
 

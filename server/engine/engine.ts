@@ -25,10 +25,13 @@ import {
   type Post,
   rowDeparted,
 } from './mailbox.ts';
+import { createPulse } from './pulse.ts';
 import { createRegistry } from './registry.ts';
 import { createRequests } from './requests.ts';
+import { createSight } from './sight.ts';
 import { createTally } from './tally.ts';
 import { createTimers } from './timers.ts';
+import { createVerify } from './verify.ts';
 
 /** What the engine needs of the impure world. */
 export interface EnginePorts {
@@ -80,14 +83,19 @@ export function createEngine(ports: EnginePorts): Engine {
   const happen = (mailbox: Mailbox, body: Happening) => {
     if (isStopped()) return;
     const event: TxEvent = { ...body, ...stamp() };
+    sight.changed(mailbox.gid);
     post().take(mailbox, { kind: 'event', event, replied: nobodyListens });
   };
 
   const timers = createTimers(clock);
-  const tally = createTally();
+  const pulse = createPulse(clock);
+  const tally = createTally(pulse);
   const epoch = () => life.term.epoch;
   const loader = createLoader({ clock, random, log, isStopped, epoch, sawLaterTerm: fenced });
-  const calls = createCalls({ clock, random, timers, transports, options, happened: happen });
+  const calls = createCalls({
+    ...{ clock, random, timers, pulse, transports, options },
+    happened: happen,
+  });
   const registry = createRegistry({ loader, timers, post, isStopped });
   const { mailboxes } = registry;
   const commit = () => life.commit;
@@ -101,6 +109,7 @@ export function createEngine(ports: EnginePorts): Engine {
     isRecovered: () => life.isRecovered && !isStopped(),
     hasUnreadable: registry.hasUnreadable,
   });
+  const sight = createSight({ clock, mailboxes, pulse, deadlocks });
   const desk = { admission, registry, post, calls, timers, tally, options, stamp };
 
   function fenced(): void {
@@ -143,6 +152,7 @@ export function createEngine(ports: EnginePorts): Engine {
       term,
       departed: rowDeparted,
       settled: (row, answer) => post().settled(row, answer),
+      answered: pulse.appended,
       onFenced: fenced,
     });
     life.post = createPost({
@@ -151,6 +161,7 @@ export function createEngine(ports: EnginePorts): Engine {
       resumed,
       changed(mailbox: Mailbox, before: Transaction | null) {
         if (mailbox.tx !== null) tally.changed(before, mailbox.tx);
+        sight.changed(mailbox.gid);
         if (mailbox.tx?.phase !== 'active') deadlocks.decided(mailbox.gid);
         resumed(mailbox);
       },
@@ -226,6 +237,8 @@ export function createEngine(ports: EnginePorts): Engine {
     ...createRequests(desk),
     ...listing,
     reportWaits: deadlocks.reportWaits,
+    ...sight.shown,
+    verify: createVerify({ log, list: listing.list }),
     stats,
     start,
     stop,

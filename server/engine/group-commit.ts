@@ -60,6 +60,8 @@ export interface GroupCommitPorts<Row> {
   readonly departed: (row: Row) => void;
   /** Called once for each row, with its fate. */
   readonly settled: (row: Row, answer: 'appended' | 'conflict') => void;
+  /** The log has answered an append of so many rows, whatever it said. */
+  readonly answered: (rows: number, ms: number) => void;
   /** The term is over; called once. Nothing is sent afterwards. */
   readonly onFenced: () => void;
 }
@@ -69,6 +71,8 @@ interface Batch<Row> {
   attempts: number;
   /** Since when it is in flight, on the monotonic clock. */
   readonly sinceMs: number;
+  /** When it was last sent. */
+  sentMs: number;
 }
 
 /** A group commit for one term. */
@@ -126,7 +130,8 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     for (const row of rows) ports.departed(row);
     counters.commits += 1;
     counters.rows += rows.length;
-    const batch: Batch<Row> = { rows, attempts: 0, sinceMs: clock.monotonicMs() };
+    const sinceMs = clock.monotonicMs();
+    const batch: Batch<Row> = { rows, attempts: 0, sinceMs, sentMs: sinceMs };
     flying.push(batch);
     send(batch);
   }
@@ -145,6 +150,7 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
 
   function settle(batch: Batch<Row>, answers: readonly AppendAnswer[]): void {
     if (isHalted) return;
+    ports.answered(batch.rows.length, clock.monotonicMs() - batch.sentMs);
     if (answers.includes('fenced')) {
       isHalted = true;
       ports.onFenced();
@@ -167,7 +173,9 @@ export function createGroupCommit<Row extends PendingRow<Row>>(
     batch.attempts += 1;
     const delayMs = backoffMs(batch.attempts, engineLimits.logRetry, random.next());
     clock.after(delayMs, () => {
-      if (!isHalted) send(batch);
+      if (isHalted) return;
+      batch.sentMs = clock.monotonicMs();
+      send(batch);
     });
   }
 

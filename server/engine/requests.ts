@@ -6,7 +6,7 @@ import type { Reply } from '../core/step.ts';
 import type { Transaction } from '../core/transaction.ts';
 import { type Admission, refusal } from './admission.ts';
 import type { Calls } from './calls.ts';
-import type { Answered, Coordinator, Refusal } from './coordinator.ts';
+import type { Answered, Coordinator, EngineSight, Refusal } from './coordinator.ts';
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import type { EventTask, Mailbox, Post, Task } from './mailbox.ts';
@@ -99,7 +99,7 @@ class Asked implements EventTask, Held {
 /** The request half of {@link Coordinator}. */
 export function createRequests(
   ports: RequestPorts,
-): Omit<Coordinator, 'list' | 'matching' | 'reportWaits' | 'stats'> {
+): Omit<Coordinator, keyof EngineSight | 'list' | 'matching' | 'reportWaits' | 'stats'> {
   const { admission, registry, calls, timers, options, stamp } = ports;
 
   function enter(

@@ -2,6 +2,7 @@
 import type { Mode } from '../../client-sdk/protocol/index.ts';
 import type { Transaction } from '../core/transaction.ts';
 import type { EngineStats } from './coordinator.ts';
+import type { Pulse } from './pulse.ts';
 
 type Counters = Pick<
   EngineStats,
@@ -25,8 +26,8 @@ export interface Tally {
   counters(): Counters;
 }
 
-/** All zero. */
-export function createTally(): Tally {
+/** All zero. Begins and ends go to the pulse as well. */
+export function createTally(pulse: Pulse): Tally {
   const byMode = () => ({ transaction: 0, saga: 0 }) satisfies Record<Mode, number>;
   const begun = byMode();
   const committed = byMode();
@@ -35,12 +36,21 @@ export function createTally(): Tally {
   const lazyWaits = byMode();
   let attentionRaised = 0;
   let recovered = 0;
+  function ended({ mode, phase, startedAtMs, finishedAtMs }: Transaction): void {
+    if (finishedAtMs === null || (phase !== 'committed' && phase !== 'rolledBack')) return;
+    pulse.ended(mode, phase, finishedAtMs - startedAtMs);
+  }
+
   return {
     changed(before, after) {
-      if (before === null) begun[after.mode] += 1;
+      if (before === null) {
+        begun[after.mode] += 1;
+        pulse.begun(after.mode);
+      }
       const isNew = before === null || before.finishedAtMs === null;
       if (isNew && after.phase === 'committed') committed[after.mode] += 1;
       if (isNew && after.phase === 'rolledBack') rolledBack[after.mode] += 1;
+      if (isNew) ended(after);
       if (after.attention !== null && before?.attention == null) attentionRaised += 1;
     },
     urgent(tx) {

@@ -83,6 +83,16 @@ export class WaitGraph {
     return this.#scopes.size;
   }
 
+  /** Scopes that have said lately that they wait. */
+  waiting(nowMs: number): number {
+    const oldestMs = nowMs - this.#options.forgetAfterMs;
+    let count = 0;
+    for (const { waits, reportedAtMs } of this.#scopes.values()) {
+      if (waits.size > 0 && reportedAtMs >= oldestMs) count += 1;
+    }
+    return count;
+  }
+
   /**
    * Takes the place of what this scope said before, unless it comes again or late. Answers which of
    * its waits gives way, and to whom, or null; asked again, the same while that wait is reported.

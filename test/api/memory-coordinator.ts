@@ -12,21 +12,34 @@ import type {
 import type { Verb } from '../../server/api/route.ts';
 import type {
   Answered,
+  Census,
   Coordinator,
   EngineStats,
   Refusal,
 } from '../../server/engine/coordinator.ts';
+import { createPulse } from '../../server/engine/pulse.ts';
+import { systemClock } from '../../server/runtime/clock.ts';
 
 export interface MemoryCoordinator extends Coordinator {
   /** Every request that came through, in order. */
   readonly asked: { readonly verb: Verb; readonly body: unknown }[];
   /** Gids that an operator did something to. */
   readonly operated: string[];
+  /** Who watches. */
+  readonly watchers: Set<(gid: Gid) => void>;
   /** When set, every request is refused with it. */
   refusal: Refusal | null;
   /** Shown by stats(). */
   current: Partial<EngineStats>;
 }
+
+const census: Census = {
+  open: { active: 0, committing: 0, rollingBack: 0 },
+  oldestStartedAtMs: { active: null, committing: null, rollingBack: null },
+  attention: 0,
+  oldestOpen: null,
+  shards: [{ open: 0, attention: 0 }],
+};
 
 const zero = { transaction: 0, saga: 0 } as const;
 
@@ -56,6 +69,7 @@ export const zeroStats: EngineStats = {
 export function memoryCoordinator(): MemoryCoordinator {
   const views = new Map<Gid, TransactionView>();
   const asked: MemoryCoordinator['asked'] = [];
+  const pulse = createPulse(systemClock());
 
   function answer<T>(verb: Verb, body: unknown, answered: Answered<T>, make: () => T | null) {
     asked.push({ verb, body });
@@ -80,6 +94,7 @@ export function memoryCoordinator(): MemoryCoordinator {
   const coordinator: MemoryCoordinator = {
     asked,
     operated: [],
+    watchers: new Set(),
     refusal: null,
     current: {},
     begin: (request, answered) =>
@@ -135,6 +150,20 @@ export function memoryCoordinator(): MemoryCoordinator {
         return { gids: gids.slice(0, limit), total: gids.length };
       }),
     stats: () => ({ ...zeroStats, ...coordinator.current }),
+    census: () => census,
+    owed: () => [],
+    pulse: () => pulse.report(),
+    lockWaits: () => 0,
+    watch(watcher) {
+      coordinator.watchers.add(watcher);
+      return () => void coordinator.watchers.delete(watcher);
+    },
+    verify: (request, answered) =>
+      answer('verifyLog', request, answered, () => ({
+        checked: views.size,
+        faults: [],
+        next: null,
+      })),
   };
   return coordinator;
 }

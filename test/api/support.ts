@@ -5,6 +5,7 @@ import { createApp } from '../../server/api/app.ts';
 import { createValidators } from '../../server/api/schemas.ts';
 import { createAudit } from '../../server/desk/audit.ts';
 import { createDesk } from '../../server/desk/desk.ts';
+import { createLookout } from '../../server/desk/lookout.ts';
 import { openMemoryLog } from '../../server/log/memory-log.ts';
 import { createLogger } from '../../server/observe/log.ts';
 import { systemClock } from '../../server/runtime/clock.ts';
@@ -20,6 +21,10 @@ export interface Edge {
 }
 
 const validators = createValidators();
+const bank = {
+  ...{ service: 'bank', instance: 'bank-1', methods: ['debit', 'credit'] },
+  ...{ inFlight: 1, connectedAtMs: 1_700_000_000_000 },
+};
 
 /** Without tokens everybody is let in. */
 export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
@@ -30,13 +35,28 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
   const log = openMemoryLog();
   // A log in memory has taken it over when the call returns; its first term is 1.
   void log.takeOver('n', '', 0);
+  const desk = createDesk({
+    coordinator,
+    audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
+    isReadOnly: false,
+  });
+  const drained = new Set<string>();
+  const lookout = createLookout({
+    ...{ clock, log, desk, coordinator },
+    channel: {
+      participants: () => [bank],
+      drain: (service, isDrained) =>
+        void (isDrained ? drained.add(service) : drained.delete(service)),
+      drained: () => [...drained],
+    },
+    node: { node: 'n', version: '0', startedAtMs: 1, address: () => 'http://n' },
+    logUrl: 'memory:',
+    config: { settings: [{ name: 'port', value: 7400, origin: 'default' }] },
+  });
   const app = createApp({
     coordinator,
-    desk: createDesk({
-      coordinator,
-      audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
-      isReadOnly: false,
-    }),
+    desk,
+    lookout,
     validators,
     access: createAccess(tokens, clock),
     isReadOnly: false,

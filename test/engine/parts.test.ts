@@ -91,6 +91,7 @@ function bench(commitsInFlightMax: number) {
     term: { node: 'n', epoch: 1 },
     departed: (row) => fates.push(`${row.gid} departed`),
     settled: (row, answer) => fates.push(`${row.gid} ${answer}`),
+    answered: () => {},
     onFenced: () => {
       fenced += 1;
     },

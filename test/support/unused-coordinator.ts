@@ -21,6 +21,12 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     operate: unused,
     matching: unused,
     stats: unused,
+    census: unused,
+    owed: unused,
+    pulse: unused,
+    lockWaits: unused,
+    watch: unused,
+    verify: unused,
     ...used,
   };
 }

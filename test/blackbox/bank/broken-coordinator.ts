@@ -9,6 +9,7 @@ import { listen } from '../../../server/api/listen.ts';
 import { createValidators } from '../../../server/api/schemas.ts';
 import { createAudit } from '../../../server/desk/audit.ts';
 import { createDesk } from '../../../server/desk/desk.ts';
+import { createLookout } from '../../../server/desk/lookout.ts';
 import { createChannelTransport } from '../../../server/dispatch/channel-transport.ts';
 import { createEngine, type Engine } from '../../../server/engine/engine.ts';
 import { engineDefaults } from '../../../server/engine/limits.ts';
@@ -53,9 +54,16 @@ async function main(): Promise<void> {
     audit: createAudit({ clock, log, term }),
     isReadOnly: true,
   });
+  const lookout = createLookout({
+    ...{ clock, log, desk, coordinator: engine, channel: transport },
+    node: { node, version: '0', startedAtMs: clock.nowMs(), address: () => listener.url() },
+    logUrl: 'broken',
+    config: { settings: [] },
+  });
   const app = createApp({
     coordinator: engine,
     desk,
+    lookout,
     validators,
     access,
     isReadOnly: false,

@@ -1,0 +1,122 @@
+/**
+ * What those who look see of all that is in memory: how many are open and how old, what services
+ * owe, which gids change. Guard: it changes nothing, and while nobody looks it costs nothing.
+ */
+import type { EpochMs, Gid } from '../../client-sdk/protocol/index.ts';
+import { shardCount } from '../log/log.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Census, EngineSight, Owed } from './coordinator.ts';
+import type { Deadlocks } from './deadlocks.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { Pulse } from './pulse.ts';
+import type { Registry } from './registry.ts';
+
+/** What it needs of the engine. */
+export interface SightPorts {
+  readonly clock: Clock;
+  readonly mailboxes: Registry['mailboxes'];
+  readonly pulse: Pulse;
+  readonly deadlocks: Pick<Deadlocks, 'waiting'>;
+}
+
+/** What the engine tells. */
+export interface Sight {
+  readonly shown: Omit<EngineSight, 'verify'>;
+  /** Something happened to this gid. */
+  changed(gid: Gid): void;
+}
+
+/** A count holds for so long: looking at 100,000 takes some milliseconds of everybody's time. */
+const surveyMs = 500;
+
+interface Survey {
+  readonly census: Census;
+  readonly owed: readonly Owed[];
+}
+
+/** Nobody looks yet. */
+export function createSight({ clock, mailboxes, pulse, deadlocks }: SightPorts): Sight {
+  const watchers = new Set<(gid: Gid) => void>();
+  let survey: Survey | null = null;
+  let surveyedAtMs = 0;
+
+  function surveyed(): Survey {
+    const nowMs = clock.monotonicMs();
+    if (survey === null || nowMs - surveyedAtMs >= surveyMs) {
+      const all = mailboxes.values();
+      survey = { census: censusOf(all), owed: owedIn(all, clock.nowMs() - nowMs) };
+      surveyedAtMs = nowMs;
+    }
+    return survey;
+  }
+
+  return {
+    shown: {
+      census: () => surveyed().census,
+      owed: () => surveyed().owed,
+      pulse: () => pulse.report(),
+      lockWaits: () => deadlocks.waiting(),
+      watch(watcher) {
+        // Of its own, so that the same function may watch twice.
+        const own = (gid: Gid) => watcher(gid);
+        watchers.add(own);
+        return () => void watchers.delete(own);
+      },
+    },
+    changed(gid) {
+      if (watchers.size === 0) return;
+      for (const watcher of watchers) watcher(gid);
+    },
+  };
+}
+
+function censusOf(all: readonly Mailbox[]): Census {
+  const open = { active: 0, committing: 0, rollingBack: 0 };
+  const oldest: { [phase in keyof typeof open]: EpochMs | null } = {
+    active: null,
+    committing: null,
+    rollingBack: null,
+  };
+  const shards = Array.from({ length: shardCount }, () => ({ open: 0, attention: 0 }));
+  let attention = 0;
+  let oldestOpen: Census['oldestOpen'] = null;
+  for (const { gid, tx, shard } of all) {
+    if (tx === null || tx.phase === 'committed' || tx.phase === 'rolledBack') continue;
+    const { phase, startedAtMs } = tx;
+    open[phase] += 1;
+    oldest[phase] = Math.min(oldest[phase] ?? startedAtMs, startedAtMs);
+    const own = shards[shard];
+    if (own !== undefined) own.open += 1;
+    if (tx.attention !== null) {
+      attention += 1;
+      if (own !== undefined) own.attention += 1;
+    }
+    if (oldestOpen === null || startedAtMs < oldestOpen.startedAtMs) {
+      oldestOpen = { gid, startedAtMs };
+    }
+  }
+  return { open, oldestStartedAtMs: oldest, attention, oldestOpen, shards };
+}
+
+/** `offsetMs`: from the monotonic clock to the wall clock. */
+function owedIn(all: readonly Mailbox[], offsetMs: number): readonly Owed[] {
+  const byService = new Map<string, { owed: number; sinceMs: number; lastError: string | null }>();
+  for (const { calls } of all) {
+    for (const { effect, state, sinceMs, lastError } of calls.values()) {
+      if (state === 'answered' || !('service' in effect.participant)) continue;
+      const { service } = effect.participant;
+      const found = byService.get(service);
+      if (found === undefined) byService.set(service, { owed: 1, sinceMs, lastError });
+      else {
+        found.owed += 1;
+        if (sinceMs < found.sinceMs || found.lastError === null) {
+          found.lastError = lastError ?? found.lastError;
+        }
+        found.sinceMs = Math.min(found.sinceMs, sinceMs);
+      }
+    }
+  }
+  return [...byService].map(([service, { owed, sinceMs, lastError }]) => {
+    return { service, owed, oldestAtMs: Math.round(sinceMs + offsetMs), lastError };
+  });
+}
