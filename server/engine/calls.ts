@@ -207,7 +207,8 @@ export function createCalls(ports: CallsPorts): Calls {
   function waitFor(mailbox: Mailbox, call: CallState, delayMs: number): void {
     stopWaiting(call);
     call.state = 'waiting';
-    call.nextAtMs = clock.nowMs() + delayMs;
+    // Jitter has fractions, which times that are shown have not.
+    call.nextAtMs = clock.nowMs() + Math.ceil(delayMs);
     if (isResting) return;
     call.timer = timers.after(delayMs, () => start(mailbox, call));
     waiting.set(call, { mailbox, call });

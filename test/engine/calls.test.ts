@@ -144,3 +144,12 @@ describe('a coordinator whose term is over', () => {
     expect(asked(first)).toEqual(['run:1']);
   });
 });
+
+test('when it is asked again is shown in whole milliseconds', async () => {
+  const stage = await createStage();
+  stage.script(() => timeOut);
+  await committing(stage);
+  const { branches } = await stage.view('g1');
+  const times = branches.map(({ nextAttemptAtMs }) => nextAttemptAtMs);
+  expect(times.every(Number.isSafeInteger), String(times)).toBe(true);
+});
