@@ -190,10 +190,22 @@ function owedStory(view: TransactionView, owing: readonly Owing[], nowMs: EpochM
     next:
       nextAtMs === null
         ? 'It is being asked again right now.'
-        : `It is asked again ${whenIs(nextAtMs, nowMs)}, and with longer pauses from then on.`,
+        : `It is asked again ${whenIs(nextAtMs, nowMs)}${sooner(worst)}, and with longer pauses after that.`,
     nextAtMs,
     remedies: remediesOf(gid, worst, view),
   };
+}
+
+/** What would make it sooner. */
+function sooner(branch: Owing): string {
+  switch (troubleOf(branch)) {
+    case 'absent':
+      return ', or as soon as somebody offers it';
+    case 'drained':
+      return ', or as soon as it is undrained';
+    default:
+      return '';
+  }
 }
 
 /** What went wrong with it, with the error at the end. */

@@ -136,3 +136,30 @@ test('lists and refusals', async () => {
   expectShape('Problem', await ask('/v1/transactions?limit=0'));
   expectShape('Problem', await ask('/v1/transactions', { gid: 'g1', name: 'other' }));
 });
+
+test('what operators look at', async () => {
+  // One that is open, and owes what nobody can be asked for.
+  const nobody = { participant: { service: 'nobody', method: 'debit' } };
+  await ask('/v1/transactions', { gid: 'd1', branches: [nobody] });
+  await ask('/v1/transactions/d1/commit', { wait: 'decided' });
+  for (const gid of ['g1', 's1', 's2', 'd1']) {
+    expectShape('TimelineAnswer', await ask(`/v1/transactions/${gid}/timeline`));
+    expectShape('Explanation', await ask(`/v1/transactions/${gid}/explanation`));
+  }
+  const drained = await ask('/v1/participants/nobody/drain', { reason: 'ticket 7' });
+  expectShape('DrainAnswer', drained);
+  const participants = await ask('/v1/participants');
+  expectShape('ParticipantsAnswer', participants);
+  expect(participants).toMatchObject({ participants: [{ service: 'nobody', owed: 1 }] });
+  expectShape('OverviewView', await ask('/v1/overview'));
+  expectShape('NodesAnswer', await ask('/v1/nodes'));
+  expectShape('ShardsAnswer', await ask('/v1/shards'));
+  expectShape('LogView', await ask('/v1/log'));
+  const verdict = await ask('/v1/log/verify');
+  expectShape('LogVerdict', verdict);
+  expect(verdict).toMatchObject({ faults: [], next: null });
+  const config = await ask('/v1/config');
+  expectShape('ConfigView', config);
+  const callbacks = { name: 'allowCallbacks', value: [origin], origin: 'flag --allow-callback' };
+  expect(config['settings']).toContainEqual(callbacks);
+});

@@ -6,6 +6,7 @@ import { oneLine, tableLines } from '../../server/cli/table.ts';
 import { createLogger } from '../../server/observe/log.ts';
 import { exposition } from '../../server/observe/metrics.ts';
 import { Failure } from '../../server/runtime/failure.ts';
+import { createHistogram, percentilesOf } from '../../server/runtime/histogram.ts';
 import { newGid } from '../../server/runtime/id.ts';
 
 describe('gids', () => {
@@ -62,6 +63,37 @@ test('exposition escapes help and label values', () => {
     { name: 'a', help: 'x\ny\\', type: 'gauge', samples: [{ labels: { l: '"\n\\' }, value: 1 }] },
   ]);
   expect(text).toBe('# HELP a x\\ny\\\\\n# TYPE a gauge\na{l="\\"\\n\\\\"} 1\n');
+});
+
+test('exposition sums histograms up, in the unit of their name', () => {
+  const value = { bounds: [1, 10], counts: [2, 0, 1], sum: 1_002 };
+  const samples = [{ labels: { mode: 'saga' }, value, divisor: 1_000 }];
+  const text = exposition([{ name: 'a_seconds', help: 'x', type: 'histogram', samples }]);
+  expect(text.split('\n').slice(1, -1)).toEqual([
+    '# TYPE a_seconds histogram',
+    'a_seconds_bucket{mode="saga",le="0.001"} 2',
+    'a_seconds_bucket{mode="saga",le="0.01"} 2',
+    'a_seconds_bucket{mode="saga",le="+Inf"} 3',
+    'a_seconds_sum{mode="saga"} 1.002',
+    'a_seconds_count{mode="saga"} 3',
+  ]);
+});
+
+describe('histograms', () => {
+  test('a value that is a bound is in its bucket, what is above all is in the last one', () => {
+    const histogram = createHistogram([1, 2]);
+    for (const value of [0, 1, 1.5, 2, 3]) histogram.note(value);
+    expect(histogram.counts()).toEqual({ bounds: [1, 2], counts: [2, 2, 1], sum: 7.5 });
+  });
+
+  test('percentiles lie inside of their bucket, and are null for nothing', () => {
+    expect(percentilesOf({ bounds: [10, 20], counts: [0, 0, 0] })).toBeNull();
+    expect(percentilesOf({ bounds: [10, 20], counts: [98, 2, 0] })).toEqual({
+      p50: 5.102,
+      p99: 15,
+    });
+    expect(percentilesOf({ bounds: [10, 20], counts: [0, 0, 1] })).toEqual({ p50: 20, p99: 20 });
+  });
 });
 
 describe('tables', () => {
