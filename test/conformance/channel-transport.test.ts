@@ -232,6 +232,28 @@ describe('the channel transport by itself', () => {
     }
   });
 
+  test('a drained service gets no calls, as if nobody were connected, until it is undrained', async () => {
+    const instance = await connect(line, { callsMax: 1 });
+    const kept = ask();
+    await instance.arrived(1);
+    const queued = ask();
+    line.transport.drain('bank', true);
+    const drained = "METHOD_NOT_OFFERED: service 'bank' is drained";
+    expect(await queued).toMatchObject({ outcome: 'unknown', asked: false, error: drained });
+    expect(await ask()).toMatchObject({ outcome: 'unknown', asked: false, error: drained });
+    expect(line.transport.drained()).toEqual(['bank']);
+    // What was under way ends, and who comes meanwhile wakes nobody.
+    instance.behave({ outcome: 'done', result: 'late' });
+    expect(await kept).toHaveProperty('result', 'late');
+    const offers = line.offered.length;
+    await connect(line, { instance: '2', methods: ['credit'] });
+    expect(line.offered).toHaveLength(offers);
+    line.transport.drain('bank', false);
+    expect(line.offered).toHaveLength(offers + 1);
+    expect(await ask()).toHaveProperty('result', 'late');
+    expect([instance.seen.length, line.transport.drained()]).toEqual([2, []]);
+  });
+
   test('an instance that takes no calls offers nothing', async () => {
     await connect(line, { callsMax: 0 });
     expect(await ask()).toHaveProperty('asked', false);

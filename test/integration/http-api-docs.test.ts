@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { deskRoutes } from '../../server/api/desk.ts';
+import { lookoutRoutes } from '../../server/api/lookout.ts';
 import { sagaRoutes } from '../../server/api/sagas.ts';
 import { transactionRoutes } from '../../server/api/transactions.ts';
 import { undoRoutes } from '../../server/api/undo.ts';
@@ -35,7 +37,14 @@ test('every block ends with success and no answer shows INTERNAL', async () => {
 
 test('every route has an example', () => {
   const examples = blocks.join('\n').replaceAll(/\/(order-\d+|trip-\d+)/g, '/{gid}');
-  for (const route of [...transactionRoutes(), ...sagaRoutes(), ...undoRoutes()]) {
+  const routes = [
+    ...transactionRoutes(),
+    ...sagaRoutes(),
+    ...undoRoutes(),
+    ...deskRoutes(),
+    ...lookoutRoutes(),
+  ];
+  for (const route of routes) {
     const named: Readonly<Record<string, string>> = {
       '{branchId}': '1',
       '{service}': 'shop',
