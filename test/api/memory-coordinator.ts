@@ -33,7 +33,7 @@ export interface MemoryCoordinator extends Coordinator {
   current: Partial<EngineStats>;
 }
 
-const census: Census = {
+export const zeroCensus: Census = {
   open: { active: 0, committing: 0, rollingBack: 0 },
   oldestStartedAtMs: { active: null, committing: null, rollingBack: null },
   attention: 0,
@@ -150,7 +150,7 @@ export function memoryCoordinator(): MemoryCoordinator {
         return { gids: gids.slice(0, limit), total: gids.length };
       }),
     stats: () => ({ ...zeroStats, ...coordinator.current }),
-    census: () => census,
+    census: () => zeroCensus,
     owed: () => [],
     pulse: () => pulse.report(),
     lockWaits: () => 0,
