@@ -53,12 +53,12 @@ function openMetrics(looked: Looked): readonly Metric[] {
   });
   return [
     gauge(
-      'settle_transactions_open',
+      'settle_open_by_phase',
       'Global transactions that are not finished.',
       byLabel('phase', census.open),
     ),
     gauge('settle_oldest_open_seconds', 'Age of the oldest one; 0 when there is none.', ages),
-    gauge('settle_attention', 'Open ones that need a human now.', one(census.attention)),
+    gauge('settle_attention_open', 'Open ones that need a human now.', one(census.attention)),
     gauge('settle_lock_waits', 'Scopes of services that wait for a lock.', one(lockWaits)),
     gauge('settle_event_streams', 'Who watches by /v1/events.', one(eventStreams)),
   ];

@@ -75,7 +75,7 @@ export interface Matching {
 
 /** What those who look ask; nothing of it changes anything. */
 export interface EngineSight {
-  /** Open transactions, counted at most twice a second. */
+  /** Open transactions, counted at most twice a second; the more there are, the less often. */
   census(): Census;
   /** What services owe to them, counted as often. Services that owe nothing are left out. */
   owed(): readonly Owed[];

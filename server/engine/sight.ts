@@ -26,34 +26,23 @@ export interface Sight {
   changed(gid: Gid): void;
 }
 
-/** A count holds for so long: looking at 100,000 takes some milliseconds of everybody's time. */
+/** A count holds for so long … */
 const surveyMs = 500;
-
-interface Survey {
-  readonly census: Census;
-  readonly owed: readonly Owed[];
-}
+/** … and for so many times what it took: 100,000 open ones take 30 ms of everybody's time. */
+const restFactor = 50;
 
 /** Nobody looks yet. */
 export function createSight({ clock, mailboxes, pulse, deadlocks }: SightPorts): Sight {
   const watchers = new Set<(gid: Gid) => void>();
-  let survey: Survey | null = null;
-  let surveyedAtMs = 0;
-
-  function surveyed(): Survey {
-    const nowMs = clock.monotonicMs();
-    if (survey === null || nowMs - surveyedAtMs >= surveyMs) {
-      const all = mailboxes.values();
-      survey = { census: censusOf(all), owed: owedIn(all, clock.nowMs() - nowMs) };
-      surveyedAtMs = nowMs;
-    }
-    return survey;
-  }
+  const census = heldFor(clock, () => censusOf(mailboxes.values()));
+  const owed = heldFor(clock, () => {
+    return owedIn(mailboxes.values(), clock.nowMs() - clock.monotonicMs());
+  });
 
   return {
     shown: {
-      census: () => surveyed().census,
-      owed: () => surveyed().owed,
+      census,
+      owed,
       pulse: () => pulse.report(),
       lockWaits: () => deadlocks.waiting(),
       watch(watcher) {
@@ -67,6 +56,19 @@ export function createSight({ clock, mailboxes, pulse, deadlocks }: SightPorts):
       if (watchers.size === 0) return;
       for (const watcher of watchers) watcher(gid);
     },
+  };
+}
+
+function heldFor<T>(clock: Clock, count: () => T): () => T {
+  let held: { readonly value: T; readonly untilMs: number } | null = null;
+  return () => {
+    const nowMs = clock.monotonicMs();
+    if (held === null || nowMs >= held.untilMs) {
+      const value = count();
+      const tookMs = clock.monotonicMs() - nowMs;
+      held = { value, untilMs: nowMs + Math.max(surveyMs, restFactor * tookMs) };
+    }
+    return held.value;
   };
 }
 
