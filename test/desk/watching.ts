@@ -4,7 +4,6 @@ import type { Explanation } from '../../client-sdk/protocol/index.ts';
 import { createAudit } from '../../server/desk/audit.ts';
 import { createDesk } from '../../server/desk/desk.ts';
 import { createLookout, type Lookout } from '../../server/desk/lookout.ts';
-import { matchingBy } from '../../server/desk/matching.ts';
 import type { Connected } from '../../server/desk/participants.ts';
 import type { Answer } from '../../server/engine/coordinator.ts';
 import type { EngineOptions } from '../../server/engine/limits.ts';
@@ -36,7 +35,6 @@ export async function watching(
   const term = () => ({ node: 'node-1', epoch: engine.stats().epoch });
   const desk = createDesk({
     ...{ coordinator: engine, audit: createAudit({ clock, log, term }), isReadOnly },
-    matching: matchingBy(engine.list),
   });
   const connected: Connected[] = [];
   const drained = new Set<string>();
