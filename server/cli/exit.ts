@@ -14,6 +14,7 @@ export const exitCodes = {
   timeout: 5,
   unreachable: 6,
   denied: 7,
+  found: 10,
   fenced: 75,
 } as const;
 
@@ -25,6 +26,11 @@ export function codeOf(error: unknown): ErrorCode | null {
   if (!(error instanceof Error) || !('code' in error)) return null;
   const { code } = error;
   return typeof code === 'string' && isErrorCode(code) ? code : null;
+}
+
+/** Ends the command with this code once it is through; what it printed stands. */
+export function endWith(name: keyof typeof exitCodes): void {
+  process.exitCode = exitCodes[name];
 }
 
 /** Which exit code a failure with this code ends a command with. */

@@ -6,12 +6,40 @@
 import { Command, CommanderError } from 'commander';
 import { registerDemo } from '../demo/command.ts';
 import { version } from '../version.ts';
+import { registerAudit } from './audit.ts';
+import { registerCompletion } from './completion.ts';
+import { registerConfig } from './config-show.ts';
 import { codeOf, exitCodeOf, exitCodes, failureLine } from './exit.ts';
+import { registerLocks } from './locks.ts';
+import { registerLog } from './log.ts';
 import { registerMigrate } from './migrate.ts';
+import { registerNodes, registerShards } from './nodes.ts';
+import { registerBranches } from './operations.ts';
+import { registerParticipants } from './participants.ts';
 import { registerServe } from './serve.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 import { registerToken } from './token.ts';
 import { registerTransactions } from './transactions.ts';
+import { registerUndo } from './undo.ts';
+
+/** In the order of the help. */
+const commands = [
+  registerServe,
+  registerMigrate,
+  registerTransactions,
+  registerBranches,
+  registerUndo,
+  registerLocks,
+  registerParticipants,
+  registerNodes,
+  registerShards,
+  registerLog,
+  registerAudit,
+  registerConfig,
+  registerToken,
+  registerDemo,
+  registerCompletion,
+];
 
 function buildProgram(): Command {
   const program = new Command('settle');
@@ -26,11 +54,7 @@ function buildProgram(): Command {
     .configureHelp({ sortOptions: false, showGlobalOptions: false })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'settle: ')) })
     .exitOverride();
-  registerServe(program, terminal);
-  registerMigrate(program, terminal);
-  registerTransactions(program, terminal);
-  registerToken(program, terminal);
-  registerDemo(program, terminal);
+  for (const register of commands) register(program, terminal);
   return program;
 }
 

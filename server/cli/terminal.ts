@@ -1,7 +1,9 @@
 /**
  * What a command may do with the terminal: results go to stdout, talk goes to stderr, and colour is
- * used only where a person reads it (NO_COLOR, --no-color and pipes switch it off).
+ * used only where a person reads it (NO_COLOR, --no-color and pipes switch it off). A question is
+ * asked only where somebody sits.
  */
+import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 
 /** Colours that commands use; the names are those of `util.styleText`. */
@@ -15,14 +17,47 @@ export interface Terminal {
   say(line: string): void;
   /** The text in a colour, if stdout takes colours. */
   paint(paint: Paint, text: string): string;
+  /** Somebody sits there and can be asked. */
+  readonly isAsking: boolean;
+  /** Results go to a terminal, which can be drawn over. */
+  readonly isScreen: boolean;
+  /** Talk goes to a terminal. */
+  readonly isTalkScreen: boolean;
+  /** True for yes; an empty line is no. Only where `isAsking`. */
+  confirm(question: string): Promise<boolean>;
+  /** Replaces the last line of talk; only where `isTalkScreen`. */
+  redraw(line: string): void;
+  /** Replaces the whole screen; only where `isScreen`. */
+  show(lines: readonly string[]): void;
+  /** Characters of a line of stdout. */
+  width(): number;
 }
+
+const widthDefault = 100;
 
 /** The terminal of this process. `isColored`: false after --no-color. */
 export function processTerminal(isColored: boolean): Terminal {
+  const { stdin, stdout, stderr } = process;
   return {
-    print: (line) => void process.stdout.write(`${line}\n`),
-    say: (line) => void process.stderr.write(`${line}\n`),
+    print: (line) => void stdout.write(`${line}\n`),
+    say: (line) => void stderr.write(`${line}\n`),
     // validateStream makes styleText look at NO_COLOR, FORCE_COLOR and whether stdout is a terminal.
-    paint: (paint, text) => (isColored ? styleText(paint, text, { stream: process.stdout }) : text),
+    paint: (paint, text) => (isColored ? styleText(paint, text, { stream: stdout }) : text),
+    isAsking: stdin.isTTY === true,
+    isScreen: stdout.isTTY === true,
+    isTalkScreen: stderr.isTTY === true,
+    async confirm(question) {
+      const lines = createInterface({ input: stdin, output: stderr });
+      // Ctrl-D and Ctrl-C close it without an answer: that is no.
+      const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+      const answer = await Promise.race([lines.question(`${question} [y/N] `), closed]);
+      lines.close();
+      return /^y(es)?$/i.test(answer.trim());
+    },
+    redraw: (line) => void stderr.write(`\r\u001b[2K${line}`),
+    // From the top, each line cleared to its end, and what is below: it does not flicker.
+    show: (lines) =>
+      void stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`),
+    width: () => stdout.columns ?? widthDefault,
   };
 }

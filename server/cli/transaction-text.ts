@@ -1,4 +1,4 @@
-/** One global transaction as text for people: a header, then a table of its branches or steps. */
+/** One global transaction as text for people: a header, then the tree of its branches or steps. */
 import type {
   BranchView,
   EpochMs,
@@ -68,15 +68,18 @@ function causeText({ cause }: TransactionView): string {
   return `${cause.kind}${branch}${detail}`;
 }
 
+/** The tree of branches or steps, one a line. */
 function branchLines(view: TransactionView, nowMs: EpochMs, terminal: Terminal): readonly string[] {
   if (view.branches.length === 0) return ['No branches.'];
   const isSaga = view.mode === 'saga';
   const first = isSaga ? 'STEP' : 'BRANCH';
-  const head = [first, 'PARTICIPANT', 'STATE', 'OPERATION', 'ATTEMPTS', 'NEXT', 'LAST ERROR'];
+  const head = [first, 'KIND', 'PARTICIPANT', 'STATE', 'OWES', 'ATTEMPTS', 'NEXT', 'LAST ERROR'];
+  const last = view.branches.length - 1;
   return tableLines(
     head.map((title) => terminal.paint('dim', title)),
-    view.branches.map((branch) => [
-      isSaga ? `${branch.branchId} ${branch.name ?? ''}` : String(branch.branchId),
+    view.branches.map((branch, index) => [
+      `${terminal.paint('dim', index === last ? '└─' : '├─')} ${branchName(branch)}`,
+      branch.kind,
       oneLine(participantText(branch.participant), 60),
       stateText(branch, terminal),
       branch.operation ?? '-',
@@ -87,7 +90,12 @@ function branchLines(view: TransactionView, nowMs: EpochMs, terminal: Terminal):
   );
 }
 
-function participantText(participant: Participant): string {
+function branchName({ branchId, name }: BranchView): string {
+  return name === null ? String(branchId) : `${branchId} ${name}`;
+}
+
+/** Service and method, or the address. */
+export function participantText(participant: Participant): string {
   return 'url' in participant ? participant.url : `${participant.service}/${participant.method}`;
 }
 
@@ -104,7 +112,16 @@ function stateText(branch: BranchView, terminal: Terminal): string {
   }
 }
 
-function nextText(atMs: EpochMs | null, nowMs: EpochMs): string {
+/** `in 3.2 s`, `now`, or a dash. */
+export function nextText(atMs: EpochMs | null, nowMs: EpochMs): string {
   if (atMs === null) return '-';
   return atMs <= nowMs ? 'now' : `in ${((atMs - nowMs) / 1_000).toFixed(1)} s`;
+}
+
+/** How long ago, in the largest unit that fits: `45 s`, `12 min`, `3.5 h`, `2.1 d`. */
+export function ageText(ms: number): string {
+  if (ms < 120_000) return `${Math.max(0, Math.round(ms / 1_000))} s`;
+  if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 48 * 3_600_000) return `${(ms / 3_600_000).toFixed(1)} h`;
+  return `${(ms / (24 * 3_600_000)).toFixed(1)} d`;
 }

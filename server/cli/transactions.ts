@@ -1,138 +1,155 @@
 /**
- * `settle tx list` and `settle tx show`: what the coordinator knows, for people (tables) or for
- * programs (--json: one object per line). They change nothing.
+ * `settle tx`: what the coordinator knows of global transactions. Here are `show`, `explain` and
+ * `tail`, which change nothing; the other verbs are in files of their own.
  */
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  isGid,
-  type ListAnswer,
-  limits,
-  type TransactionSummary,
-  type TransactionView,
+import type { Command } from 'commander';
+import type {
+  DeskEvent,
+  Explanation,
+  TimelineAnswer,
+  TimelineEntry,
+  TransactionView,
 } from '../../client-sdk/protocol/index.ts';
 import { Failure } from '../runtime/failure.ts';
-import { type ApiClient, createApiClient } from './api-client.ts';
-import { oneLine, tableLines } from './table.ts';
+import type { ApiClient } from './api-client.ts';
+import { registerExport } from './export.ts';
+import { registerList } from './list.ts';
+import { registerOperations } from './operations.ts';
+import { type AskOptions, clientOf, gidOf, withAsking } from './options.ts';
+import { type StopSignal, watchStop } from './stop-signal.ts';
+import { oneLine } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { explanationLines, timelineLine, timelineLines } from './timeline-text.ts';
 import { paintPhase, showLines, timeText } from './transaction-text.ts';
 
-interface ListOptions {
-  readonly url: string;
-  readonly json?: boolean;
-  readonly mode?: string;
-  readonly name?: string;
-  readonly outcome?: string;
-  readonly attention?: boolean;
-  readonly limit: number;
-  readonly cursor?: string;
-}
+/** A transaction that is followed is looked at again after so long. */
+const tailMs = 1_000;
 
-interface ShowOptions {
-  readonly url: string;
-  readonly json?: boolean;
-}
-
-const listLimitDefault = 50;
-const listLimitMax = 1_000_000;
-
-/** Adds `tx` and its commands. */
+/** Adds `tx` and its verbs. */
 export function registerTransactions(program: Command, terminal: () => Terminal): void {
   const tx = program
     .command('tx')
-    .summary('look at global transactions')
-    .description('Look at global transactions of a running coordinator, of every mode.');
-  tx.command('list')
-    .description('List global transactions, newest first.')
-    .addOption(urlOption())
-    .option('--json', 'one JSON object per line')
-    .addOption(new Option('--mode <mode>', 'only this mode').choices(['transaction', 'saga']))
-    .option('--name <name>', 'only those with this name')
-    .addOption(
-      new Option('--outcome <outcome>', 'only those').choices(['open', 'committed', 'rolledBack']),
-    )
-    .option('--attention', 'only those that need a human')
-    .option('--limit <n>', 'how many at most', countOf, listLimitDefault)
-    .option('--cursor <cursor>', 'go on where an earlier list ended')
-    .action((options: ListOptions) => list(options, terminal()));
-  tx.command('show')
-    .description('Show one global transaction with its branches or steps.')
-    .argument('<gid>', 'its id')
-    .addOption(urlOption())
-    .option('--json', 'one JSON object')
-    .action((gid: string, options: ShowOptions) => show(gid, options, terminal()));
+    .summary('look at global transactions, and mend them')
+    .description('Look at global transactions of every mode, and do what a human has to do.');
+  registerList(tx, terminal);
+  withAsking(
+    tx
+      .command('show')
+      .description('Show one global transaction: its branches or steps, and what happened when.')
+      .argument('<gid>', 'its id'),
+  ).action((gid: string, options: AskOptions) => show(gid, options, terminal()));
+  withAsking(
+    tx
+      .command('explain')
+      .description('Say in plain words why it is where it is, what comes next, what you can do.')
+      .argument('<gid>', 'its id'),
+  ).action((gid: string, options: AskOptions) => explain(gid, options, terminal()));
+  withAsking(
+    tx
+      .command('tail')
+      .description('Print what happens to it until it ends; without a gid, to all of them.')
+      .argument('[gid]', 'its id'),
+    'one JSON object per line',
+  ).action((gid: string | undefined, options: AskOptions) => tail(gid, options, terminal()));
+  registerOperations(tx, terminal);
+  registerExport(tx, terminal);
 }
 
-function urlOption(): Option {
-  return new Option('--url <url>', 'address of the coordinator')
-    .default('http://127.0.0.1:7400')
-    .env('SETTLE_URL');
-}
-
-function countOf(text: string): number {
-  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (count >= 1 && count <= listLimitMax) return count;
-  throw new InvalidArgumentError(`It takes a whole number from 1 to ${listLimitMax}.`);
-}
-
-async function list(options: ListOptions, terminal: Terminal): Promise<void> {
-  const client = createApiClient(options.url);
-  const found: TransactionSummary[] = [];
-  let cursor: string | null = options.cursor ?? null;
-  let left = options.limit;
-  do {
-    const page = await readPage(client, options, { cursor, limit: left });
-    if (options.json) for (const each of page.transactions) terminal.print(JSON.stringify(each));
-    else found.push(...page.transactions);
-    left -= page.transactions.length;
-    cursor = page.nextCursor;
-  } while (cursor !== null && left > 0);
-  if (!options.json) {
-    if (found.length === 0) terminal.say('No transactions.');
-    else for (const line of listTable(found, terminal)) terminal.print(line);
-  }
-  if (cursor !== null) terminal.say(`There are more: --cursor ${cursor}`);
-}
-
-async function readPage(
-  client: ApiClient,
-  options: ListOptions,
-  page: { readonly cursor: string | null; readonly limit: number },
-): Promise<ListAnswer> {
-  // The server made it: the parse boundary of this client.
-  return (await client.get('/v1/transactions', {
-    mode: options.mode,
-    name: options.name,
-    outcome: options.outcome,
-    attention: options.attention === true ? 'true' : undefined,
-    limit: String(Math.min(page.limit, limits.pageSizeMax)),
-    cursor: page.cursor ?? undefined,
-  })) as ListAnswer;
-}
-
-function listTable(found: readonly TransactionSummary[], terminal: Terminal): readonly string[] {
-  const head = ['GID', 'MODE', 'NAME', 'PHASE', 'STARTED', 'CAUSE', 'ATTENTION'];
-  const rows = found.map((each) => [
-    each.gid,
-    each.mode,
-    oneLine(each.name, 32),
-    paintPhase(each.phase, terminal),
-    timeText(each.startedAtMs),
-    each.cause?.kind ?? '',
-    each.attention === null ? '' : terminal.paint('red', each.attention.reason),
-  ]);
-  return tableLines(
-    head.map((title) => terminal.paint('dim', title)),
-    rows,
-  );
-}
-
-async function show(gid: string, options: ShowOptions, terminal: Terminal): Promise<void> {
-  if (!isGid(gid)) throw new Failure('INVALID_REQUEST', `${oneLine(gid, 80)} cannot be a gid.`);
-  const client = createApiClient(options.url);
-  const view = (await client.get(`/v1/transactions/${gid}`)) as TransactionView;
+async function show(text: string, options: AskOptions, terminal: Terminal): Promise<void> {
+  const path = `/v1/transactions/${gidOf(text)}`;
+  const client = clientOf(options);
+  // The server made all that is read here: the parse boundary of this client.
+  const view = (await client.get(path)) as TransactionView;
+  const timeline = await timelineOrNull(client, path, terminal);
   if (options.json) {
-    terminal.print(JSON.stringify(view));
+    terminal.print(JSON.stringify({ ...view, timeline }));
     return;
   }
   for (const line of showLines(view, Date.now(), terminal)) terminal.print(line);
+  if (timeline === null) return;
+  terminal.print('');
+  for (const line of timelineLines(timeline, terminal)) terminal.print(line);
+}
+
+/** What stands in the view is shown, also when its records cannot be read. */
+async function timelineOrNull(
+  client: ApiClient,
+  path: string,
+  terminal: Terminal,
+): Promise<readonly TimelineEntry[] | null> {
+  try {
+    return ((await client.get(`${path}/timeline`)) as TimelineAnswer).entries;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    terminal.say(`The timeline cannot be had: ${error.code}: ${oneLine(error.detail, 200)}`);
+    return null;
+  }
+}
+
+async function explain(text: string, options: AskOptions, terminal: Terminal): Promise<void> {
+  const path = `/v1/transactions/${gidOf(text)}/explanation`;
+  const explanation = (await clientOf(options).get(path)) as Explanation;
+  if (options.json) terminal.print(JSON.stringify(explanation));
+  else for (const line of explanationLines(explanation, Date.now(), terminal)) terminal.print(line);
+}
+
+async function tail(
+  text: string | undefined,
+  options: AskOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const stop = watchStop();
+  try {
+    if (text === undefined) await tailAll(options, stop, terminal);
+    else await tailOne(gidOf(text), options, stop, terminal);
+  } finally {
+    stop.close();
+  }
+}
+
+async function tailOne(
+  gid: string,
+  options: AskOptions,
+  stop: StopSignal,
+  terminal: Terminal,
+): Promise<void> {
+  const client = clientOf(options);
+  const path = `/v1/transactions/${gid}`;
+  let printed = 0;
+  for (;;) {
+    // The view first: what it calls finished is all in the timeline that is read after it.
+    const { finishedAtMs } = (await client.get(path)) as TransactionView;
+    const { entries } = (await client.get(`${path}/timeline`)) as TimelineAnswer;
+    for (const entry of entries.slice(printed)) {
+      terminal.print(options.json ? JSON.stringify(entry) : timelineLine(entry, terminal));
+    }
+    printed = entries.length;
+    if (finishedAtMs !== null || stop.signal.aborted) return;
+    await stop.pause(tailMs);
+  }
+}
+
+/** A line for each transaction that has changed, as it is when it is read. */
+async function tailAll(
+  options: AskOptions,
+  { signal }: StopSignal,
+  terminal: Terminal,
+): Promise<void> {
+  const client = clientOf(options);
+  for await (const text of client.events('/v1/events', signal)) {
+    const event = JSON.parse(text) as DeskEvent;
+    if (event.kind !== 'changed') continue;
+    for (const gid of event.gids) {
+      const view = (await client.get(`/v1/transactions/${gid}`)) as TransactionView;
+      terminal.print(options.json ? JSON.stringify(view) : changeLine(view, terminal));
+    }
+    if (event.isCut) terminal.say('More have changed than are shown.');
+  }
+}
+
+function changeLine(view: TransactionView, terminal: Terminal): string {
+  const { gid, mode, name, phase, attention } = view;
+  const what = `${gid}  ${mode}  ${oneLine(name || '-', 32)}  ${paintPhase(phase, terminal)}`;
+  const need = attention === null ? '' : `  ${terminal.paint('red', attention.reason)}`;
+  return `${timeText(Date.now())}  ${what}${need}`;
 }

@@ -222,7 +222,7 @@ describe('settle tx', () => {
     const shown = await run('tx', 'show', 'g2', '--url', url);
     expect(shown.stdout).toMatch(/^phase +active$/m);
     expect(shown.stdout).toMatch(/^labels +shop=x$/m);
-    expect(shown.stdout).toMatch(/^1 +bank\/debit +registered/m);
+    expect(shown.stdout).toMatch(/^└─ 1 +tcc +bank\/debit +registered/m);
     const json = await runCommand(['tx', 'show', 'g1', '--json'], {
       folder,
       env: { SETTLE_URL: url },

@@ -1,0 +1,139 @@
+/**
+ * `settle tx list`: pages of transactions, for people (a table, once or again and again) or for
+ * programs (--json: one object per line). Reading never changes anything.
+ */
+import { type Command, Option } from 'commander';
+import {
+  type EpochMs,
+  type ListAnswer,
+  limits,
+  type TransactionQuery,
+  type TransactionSummary,
+} from '../../client-sdk/protocol/index.ts';
+import { Failure } from '../runtime/failure.ts';
+import type { ApiClient } from './api-client.ts';
+import { type AskOptions, clientOf, countUpTo, withAsking } from './options.ts';
+import { type FilterOptions, queryOf, withFilters } from './query.ts';
+import { watchStop } from './stop-signal.ts';
+import { oneLine, tableLines } from './table.ts';
+import type { Terminal } from './terminal.ts';
+import { paintPhase, timeText } from './transaction-text.ts';
+
+interface ListOptions extends AskOptions, FilterOptions {
+  readonly sort?: 'newest' | 'oldest';
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly watch?: boolean;
+}
+
+const listLimitDefault = 50;
+const listLimitMax = 1_000_000;
+const watchMs = 2_000;
+
+/** Adds `tx list`. */
+export function registerList(tx: Command, terminal: () => Terminal): void {
+  const command = tx.command('list').description('List global transactions, newest first.');
+  withFilters(withAsking(command, 'one JSON object per line'))
+    .addOption(
+      new Option('--sort <order>', 'by start; default newest').choices(['newest', 'oldest']),
+    )
+    .option('--limit <n>', 'how many at most', countUpTo(listLimitMax), listLimitDefault)
+    .option('--cursor <cursor>', 'go on where an earlier list ended')
+    .addOption(
+      new Option('--watch', 'draw it again every 2 s').conflicts(['json', 'cursor'] as string[]),
+    )
+    .action((options: ListOptions) => list(options, terminal()));
+}
+
+async function list(options: ListOptions, terminal: Terminal): Promise<void> {
+  if (options.watch === true) return watch(options, terminal);
+  const client = clientOf(options);
+  const found: TransactionSummary[] = [];
+  const pages = pagesOf(client, options, Date.now());
+  let cursor: string | null = null;
+  for await (const page of pages) {
+    if (options.json) for (const each of page.transactions) terminal.print(JSON.stringify(each));
+    else found.push(...page.transactions);
+    cursor = page.nextCursor;
+  }
+  if (!options.json) {
+    if (found.length === 0) terminal.say('No transactions.');
+    else for (const line of listTable(found, terminal)) terminal.print(line);
+  }
+  if (cursor !== null) terminal.say(`There are more: --cursor ${cursor}`);
+}
+
+async function watch(options: ListOptions, terminal: Terminal): Promise<void> {
+  if (!terminal.isScreen) throw new Failure('INVALID_REQUEST', '--watch needs a terminal.');
+  const client = clientOf(options);
+  const stop = watchStop();
+  while (!stop.signal.aborted) {
+    const found: TransactionSummary[] = [];
+    for await (const page of pagesOf(client, options, Date.now())) found.push(...page.transactions);
+    const title = `${timeText(Date.now())}  ${found.length} shown, Ctrl-C ends`;
+    const lines = found.length === 0 ? ['No transactions.'] : listTable(found, terminal);
+    terminal.show([terminal.paint('dim', title), '', ...lines]);
+    await stop.pause(watchMs);
+  }
+  stop.close();
+}
+
+/** Pages until there are as many as were asked for. A page may be empty and not be the last. */
+async function* pagesOf(
+  client: ApiClient,
+  options: ListOptions,
+  nowMs: EpochMs,
+): AsyncGenerator<ListAnswer> {
+  const { sort, cursor = null, limit } = options;
+  yield* readPages(client, { query: queryOf(options, nowMs), sort, cursor, limit });
+}
+
+/** Which ones, in which order, from where, and how many at most. */
+export interface ListOrder {
+  readonly query: TransactionQuery;
+  readonly sort?: 'newest' | 'oldest' | undefined;
+  readonly cursor?: string | null;
+  readonly limit: number;
+}
+
+/** Pages of a list, at most `limit` transactions in all. */
+export async function* readPages(
+  client: ApiClient,
+  { query, sort, cursor: from = null, limit }: ListOrder,
+): AsyncGenerator<ListAnswer> {
+  let cursor = from;
+  let left = limit;
+  do {
+    // The server made it: the parse boundary of this client.
+    const page = (await client.get('/v1/transactions', {
+      ...query,
+      sort,
+      limit: Math.min(left, limits.pageSizeMax),
+      cursor: cursor ?? undefined,
+    })) as ListAnswer;
+    yield page;
+    left -= page.transactions.length;
+    cursor = page.nextCursor;
+  } while (cursor !== null && left > 0);
+}
+
+/** What newer coordinators tell of open transactions besides. */
+type Listed = TransactionSummary & { readonly lastError?: string | null };
+
+function listTable(found: readonly Listed[], terminal: Terminal): readonly string[] {
+  const head = ['GID', 'MODE', 'NAME', 'PHASE', 'STARTED', 'CAUSE', 'ATTENTION', 'LAST ERROR'];
+  const rows = found.map((each) => [
+    each.gid,
+    each.mode,
+    oneLine(each.name, 32),
+    paintPhase(each.phase, terminal),
+    timeText(each.startedAtMs),
+    each.cause?.kind ?? '',
+    each.attention === null ? '' : terminal.paint('red', each.attention.reason),
+    oneLine(each.lastError ?? each.attention?.detail ?? '', 60),
+  ]);
+  return tableLines(
+    head.map((title) => terminal.paint('dim', title)),
+    rows,
+  );
+}
