@@ -67,15 +67,20 @@ async function watch(options: ListOptions, terminal: Terminal): Promise<void> {
   if (!terminal.isScreen) throw new Failure('INVALID_REQUEST', '--watch needs a terminal.');
   const client = clientOf(options);
   const stop = watchStop();
-  while (!stop.signal.aborted) {
-    const found: TransactionSummary[] = [];
-    for await (const page of pagesOf(client, options, Date.now())) found.push(...page.transactions);
-    const title = `${timeText(Date.now())}  ${found.length} shown, Ctrl-C ends`;
-    const lines = found.length === 0 ? ['No transactions.'] : listTable(found, terminal);
-    terminal.show([terminal.paint('dim', title), '', ...lines]);
-    await stop.pause(watchMs);
+  try {
+    while (!stop.signal.aborted) {
+      const found: TransactionSummary[] = [];
+      for await (const page of pagesOf(client, options, Date.now())) {
+        found.push(...page.transactions);
+      }
+      const title = `${timeText(Date.now())}  ${found.length} shown, Ctrl-C ends`;
+      const lines = found.length === 0 ? ['No transactions.'] : listTable(found, terminal);
+      terminal.show([terminal.paint('dim', title), '', ...lines]);
+      await stop.pause(watchMs);
+    }
+  } finally {
+    stop.close();
   }
-  stop.close();
 }
 
 /** Pages until there are as many as were asked for. A page may be empty and not be the last. */

@@ -34,6 +34,7 @@ export interface Terminal {
 }
 
 const widthDefault = 100;
+const rowsDefault = 24;
 
 /** The terminal of this process. `isColored`: false after --no-color. */
 export function processTerminal(isColored: boolean): Terminal {
@@ -55,9 +56,13 @@ export function processTerminal(isColored: boolean): Terminal {
       return /^y(es)?$/i.test(answer.trim());
     },
     redraw: (line) => void stderr.write(`\r\u001b[2K${line}`),
-    // From the top, each line cleared to its end, and what is below: it does not flicker.
-    show: (lines) =>
-      void stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`),
+    show(lines) {
+      // From the top, each line cleared to its end, and what is below: it does not flicker. What is
+      // too wide is cut by the terminal (7l: no wrapping), what is too long by us.
+      const seen = lines.slice(0, Math.max(1, (stdout.rows ?? rowsDefault) - 1));
+      const text = seen.map((line) => `${line}\u001b[K\n`).join('');
+      stdout.write(`\u001b[?7l\u001b[H${text}\u001b[J\u001b[?7h`);
+    },
     width: () => stdout.columns ?? widthDefault,
   };
 }
