@@ -38,7 +38,10 @@ const view: TransactionView = {
   finishedAtMs: startMs + 90,
   branches: [],
 };
-const summary: TransactionSummary = { ...view, finishedAtMs: null };
+const summary: TransactionSummary = {
+  ...view,
+  ...{ finishedAtMs: null, services: [], lastError: null, attempts: 0, nextAttemptAtMs: null },
+};
 const timeline: TimelineAnswer = {
   gid: 'g1',
   entries: [

@@ -131,8 +131,8 @@ const ofSqlite: readonly Mutant[] = [
     name: 'search-among-equal-times-unsorted',
     idea: 'a search among equal times goes the wrong way',
     file: 'server/log/search-queries.ts',
-    find: '${table}.started_at_ms ${direction}, ${table}.gid ${direction}',
-    replace: '${table}.started_at_ms ${direction}, ${table}.gid',
+    find: '.gid $' + '{direction}`',
+    replace: '.gid`',
     killedBy: ['sqlite-log'],
   },
   {
