@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is patched is source code.
 /** Bugs in the stores: `server/log`. */
 import { lines, type Mutant } from './mutant.ts';
 
