@@ -96,11 +96,12 @@ export interface OperationAnswer {
   readonly results: readonly OperationResult[];
 }
 
-/** One entry of the audit, as `GET /v1/audit` shows it. */
+/** One entry of the audit, as `GET /v1/audit` shows it and the log keeps it. */
 export interface AuditView {
   /** 1, 2, 3 … without gaps. */
   readonly seq: number;
   readonly atMs: EpochMs;
+  /** As he is known here: the name of his token, or who he says he is where no token is needed. */
   readonly who: string;
   /** Such as `tx.retry`, `undo.resolve`, `participant.drain`. */
   readonly action: string;
@@ -108,10 +109,14 @@ export interface AuditView {
   /** `asked`: it was about to be done. `done`: what came of the entry `of`. */
   readonly stage: 'asked' | 'done';
   readonly of: number | null;
+  /** What it is about, as it was asked for. */
   readonly target: Json;
+  /** How things stood, and how they stand. */
   readonly before: Json;
   readonly after: Json;
+  /** Hash of the entry before; of the first one 64 zeros. */
   readonly previous: string;
+  /** SHA-256 in hex over everything else of this entry, as a JSON list in the order of `audit.ts`. */
   readonly hash: string;
 }
 

@@ -7,7 +7,7 @@
  * The chain is cut into gids of 256 rows, for a gid is read whole.
  */
 import { createHash } from 'node:crypto';
-import type { EpochMs, Gid, Json } from '../../client-sdk/protocol/index.ts';
+import type { AuditVerdict, AuditView, EpochMs, Gid } from '../../client-sdk/protocol/index.ts';
 import {
   type AppendAnswer,
   type LogRow,
@@ -19,41 +19,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { Failure } from '../runtime/failure.ts';
 
 /** What somebody does, before it has its place in the chain. */
-export interface AuditDraft {
-  /** As he is known here: the name of his token, or who he says he is where no token is needed. */
-  readonly who: string;
-  /** Such as `tx.retry`. */
-  readonly action: string;
-  readonly reason: string;
-  /** `asked`: it is about to be done. `done`: what came of the entry `of`. */
-  readonly stage: 'asked' | 'done';
-  readonly of: number | null;
-  /** What it is about, as it was asked for. */
-  readonly target: Json;
-  /** How things stood, and how they stand. */
-  readonly before: Json;
-  readonly after: Json;
-}
-
-/** One entry of the chain. */
-export interface AuditEntry extends AuditDraft {
-  /** 1, 2, 3 … without gaps. */
-  readonly seq: number;
-  readonly atMs: EpochMs;
-  /** Hash of the entry before; of the first one 64 zeros. */
-  readonly previous: string;
-  /** SHA-256 in hex over everything else of this entry, as JSON with the keys in order. */
-  readonly hash: string;
-}
-
-/** What a look at the whole chain has found. */
-export interface AuditVerdict {
-  readonly entries: number;
-  /** Of the last entry: kept elsewhere, it tells that nobody has cut the end off. */
-  readonly head: string;
-  /** The first entry that is not as it was written, or not there; null: the chain holds. */
-  readonly brokenAt: number | null;
-}
+export type AuditDraft = Omit<AuditView, 'seq' | 'atMs' | 'previous' | 'hash'>;
 
 /** The chain of one log. */
 export interface Audit {
@@ -61,9 +27,9 @@ export interface Audit {
    * Writes the next entry; durable when it resolves. Throws Failure LOG_UNAVAILABLE (it may be there
    * all the same) or FENCED.
    */
-  write(draft: AuditDraft): Promise<AuditEntry>;
+  write(draft: AuditDraft): Promise<AuditView>;
   /** Newest first, those before `beforeSeq`. At most 256. Throws Failure LOG_UNAVAILABLE. */
-  list(limit: number, beforeSeq: number | null): Promise<readonly AuditEntry[]>;
+  list(limit: number, beforeSeq: number | null): Promise<readonly AuditView[]>;
   /** Reads all of it. Throws Failure LOG_UNAVAILABLE. */
   verify(): Promise<AuditVerdict>;
 }
@@ -97,7 +63,7 @@ export function createAudit({ clock, log, term }: AuditPorts): Audit {
   /** One at a time: each entry needs the hash of the one before. */
   let queue: Promise<unknown> = Promise.resolve();
 
-  async function read(...segments: readonly number[]): Promise<readonly AuditEntry[]> {
+  async function read(...segments: readonly number[]): Promise<readonly AuditView[]> {
     try {
       return (await log.read(segments.map(gidOf))).map(entryIn);
     } catch (error) {
@@ -110,7 +76,7 @@ export function createAudit({ clock, log, term }: AuditPorts): Audit {
     return last ?? tailOfNone;
   }
 
-  async function append(draft: AuditDraft): Promise<AuditEntry> {
+  async function append(draft: AuditDraft): Promise<AuditView> {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       tail ??= await end();
       const entry = chained(draft, tail, clock.nowMs());
@@ -123,7 +89,7 @@ export function createAudit({ clock, log, term }: AuditPorts): Audit {
     throw new Failure('LOG_UNAVAILABLE', 'the audit could not be written');
   }
 
-  async function appendUntilKnown(entry: AuditEntry): Promise<AppendAnswer> {
+  async function appendUntilKnown(entry: AuditView): Promise<AppendAnswer> {
     let answer: AppendAnswer = 'unknown';
     for (let attempt = 0; answer === 'unknown' && attempt < attemptsMax; attempt += 1) {
       const [known] = await log.append(term(), [{ row: rowOf(entry, term()), index: null }]);
@@ -140,7 +106,7 @@ export function createAudit({ clock, log, term }: AuditPorts): Audit {
     },
     async list(limit, beforeSeq) {
       const last = beforeSeq === null ? (await end()).seq : beforeSeq - 1;
-      const found: AuditEntry[] = [];
+      const found: AuditView[] = [];
       for (let segment = segmentOf(last); segment >= 1 && found.length < limit; segment -= 1) {
         const entries = await read(segment);
         found.push(...entries.filter(({ seq }) => seq <= last).reverse());
@@ -168,8 +134,8 @@ export function createAudit({ clock, log, term }: AuditPorts): Audit {
 
 /** Doubles until nothing is there, then halves: a handful of reads for any length. */
 async function lastSegment(
-  read: (segment: number) => Promise<readonly AuditEntry[]>,
-): Promise<readonly AuditEntry[]> {
+  read: (segment: number) => Promise<readonly AuditView[]>,
+): Promise<readonly AuditView[]> {
   let low = 1;
   let last = await read(low);
   if (last.length < rowsPerGid) return last;
@@ -191,16 +157,16 @@ async function lastSegment(
   return last;
 }
 
-function chained(draft: AuditDraft, { seq, hash }: Tail, atMs: EpochMs): AuditEntry {
+function chained(draft: AuditDraft, { seq, hash }: Tail, atMs: EpochMs): AuditView {
   const unsigned = { ...draft, seq: seq + 1, atMs, previous: hash };
   return { ...unsigned, hash: hashOf(unsigned) };
 }
 
-function follows(entry: AuditEntry, { seq, hash }: Tail): boolean {
+function follows(entry: AuditView, { seq, hash }: Tail): boolean {
   return entry.seq === seq + 1 && entry.previous === hash && entry.hash === hashOf(entry);
 }
 
-function hashOf(entry: Omit<AuditEntry, 'hash'>): string {
+function hashOf(entry: Omit<AuditView, 'hash'>): string {
   const { seq, atMs, who, action, reason, stage, of, target, before, after, previous } = entry;
   const all = [seq, atMs, who, action, reason, stage, of, target, before, after, previous];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex');
@@ -214,7 +180,7 @@ function gidOf(segment: number): Gid {
   return `${auditGidPrefix}${String(segment).padStart(8, '0')}`;
 }
 
-function rowOf(entry: AuditEntry, { epoch }: Term): LogRow {
+function rowOf(entry: AuditView, { epoch }: Term): LogRow {
   const gid = gidOf(segmentOf(entry.seq));
   const seq = ((entry.seq - 1) % rowsPerGid) + 1;
   return {
@@ -228,7 +194,7 @@ function rowOf(entry: AuditEntry, { epoch }: Term): LogRow {
 }
 
 /** Somebody may have written over it: `verify` tells, so that it is taken as it is here. */
-function entryIn(row: LogRow): AuditEntry {
-  const [entry] = JSON.parse(row.records) as readonly [AuditEntry];
+function entryIn(row: LogRow): AuditView {
+  const [entry] = JSON.parse(row.records) as readonly [AuditView];
   return entry;
 }
