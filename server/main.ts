@@ -13,11 +13,15 @@ import { type Config, configView, type Origins } from './config.ts';
 import { createAudit } from './desk/audit.ts';
 import { createDesk } from './desk/desk.ts';
 import { createLookout } from './desk/lookout.ts';
+import { createDoctor } from './desk/doctor.ts';
+import { matchingBy } from './desk/matching.ts';
+import { certificateEnd } from './dispatch/certificate.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
 import type { Transport } from './dispatch/transport.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { type EngineOptions, engineDefaults } from './engine/limits.ts';
+import { examineLog } from './log/examine.ts';
 import { openLog } from './log/index.ts';
 import type { TransactionLog } from './log/log.ts';
 import { logFailure } from './log/schema.ts';
@@ -26,6 +30,7 @@ import { throttled } from './observe/throttle.ts';
 import { type Clock, systemClock } from './runtime/clock.ts';
 import { Failure } from './runtime/failure.ts';
 import { newGid } from './runtime/id.ts';
+import { isLoopback } from './runtime/loopback.ts';
 import { systemRandom } from './runtime/random.ts';
 import { readTokens } from './token-file.ts';
 import { version } from './version.ts';
@@ -121,9 +126,10 @@ function createParts(
   const engine = createEngine({ clock, random, log, transports, options, onFenced });
   const validators = createValidators();
   const term = () => ({ node: config.node, epoch: engine.stats().epoch });
+  const audit = createAudit({ clock, log, term });
   const desk = createDesk({
     coordinator: engine,
-    audit: createAudit({ clock, log, term }),
+    audit,
     isReadOnly: config.readOnly,
   });
   const lookout = createLookout({
@@ -136,6 +142,16 @@ function createParts(
     },
     logUrl: String(config.log),
     config: configView(config, origins),
+    doctor: createDoctor({
+      clock,
+      coordinator: engine,
+      audit,
+      log: () => examineLog(config.log.reveal(), clock),
+      connected: () => channelTransport.participants(),
+      door: { ...config, needsTokens: access.isClosed },
+      certificateEnd,
+    }),
+    matching: matchingBy(engine.list),
   });
   const app = createApp({
     coordinator: engine,
@@ -230,7 +246,7 @@ function countByService(transport: ChannelTransport) {
 /** Whoever reaches an address without login can decide transactions, so that is for loopback. */
 function accessOf({ tokens, host, allowAnonymous }: Config, clock: Clock): Access {
   if (tokens !== null) return createAccess(readTokens(tokens), clock);
-  if (!allowAnonymous && !/^(127\.|localhost$|::1$)/.test(host)) {
+  if (!allowAnonymous && !isLoopback(host)) {
     const how =
       'set `tokens` (see `settle token`), or `allowAnonymous` where the network is the guard';
     throw new Failure(

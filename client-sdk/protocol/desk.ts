@@ -163,6 +163,7 @@ export interface DeskRequests {
 /** What is asked about one transaction. */
 export interface GidRequest {
   readonly gid: Gid;
+  readonly doctor: { readonly body: object; readonly answer: DoctorAnswer };
 }
 
 /** Something that is wrong, or that somebody should know, as `doctor` found it. */
@@ -174,6 +175,13 @@ export interface Finding {
   readonly seen: string;
   /** What to do; null when nothing is. */
   readonly remedy: string | null;
+}
+
+/** `GET /v1/doctor`: all that was looked at, what is in order, too. */
+export interface DoctorAnswer {
+  /** By the coordinator's clock, when it began to look. */
+  readonly atMs: EpochMs;
+  readonly findings: readonly Finding[];
 }
 
 /** A service, as `GET /v1/participants` shows it. */

@@ -161,6 +161,25 @@ export interface LocksPage {
   readonly next: string | null;
 }
 
+/** A table of Settle in a participant's database, as the database itself knows it. */
+export interface TableHealth {
+  readonly table: 'settle_undo' | 'settle_barrier';
+  /** False: it is not there, and nothing that needs it works. The rest is 0 then. */
+  readonly isThere: boolean;
+  /** Exact up to {@link rowsCountedMax}; beyond that it says that there are more. */
+  readonly rows: number;
+  /** With its indexes. */
+  readonly bytes: number;
+}
+
+/** What a resource answers to the question `health`, which has no body. */
+export interface HealthAnswer {
+  readonly tables: readonly TableHealth[];
+}
+
+/** Rows of a table are counted up to here: more would cost more than the figure is worth. */
+export const rowsCountedMax = 100_000;
+
 /** `GET /v1/transactions/{gid}/undo`. */
 export interface UndoRequest {
   readonly gid: Gid;

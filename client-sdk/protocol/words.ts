@@ -58,10 +58,10 @@ export type Operation =
   | 'rollback';
 
 /**
- * What a resource may be asked besides: how its rows stand, to resolve dirty ones, who holds rows.
- * Bodies and answers are in `undo.ts`.
+ * What a resource may be asked besides: how its rows stand, to resolve dirty ones, who holds rows,
+ * whether it has its tables. Bodies and answers are in `undo.ts`.
  */
-export type Question = 'inspect' | 'resolve' | 'locks';
+export type Question = 'inspect' | 'resolve' | 'locks' | 'health';
 
 /** Who answers for a branch: a method of a service (any live instance), or an HTTP address. */
 export type Participant =

@@ -2,7 +2,7 @@
  * What differs between the databases of resources, in one place each (`postgres/`, …). The rules of
  * local transactions are in `local-transaction.ts`, those of phase two in `phase-two.ts`.
  */
-import type { BranchId, DatabaseConnection, Gid } from '../protocol/index.ts';
+import type { BranchId, DatabaseConnection, Gid, TableHealth } from '../protocol/index.ts';
 import type { UserStatement } from './database.ts';
 import type { Catalog, Session, TableFacts } from './facts.ts';
 import type { Step } from './image.ts';
@@ -26,6 +26,8 @@ export interface Dialect {
   readonly statements: DialectStatements;
   readonly barrier: BranchBarrier;
   readonly waits: DialectWaits;
+  /** Both tables of Settle, in a local transaction that reads. One that is missing is no error. */
+  tables(session: Session): Promise<readonly TableHealth[]>;
   /** Whether the database ended a wait for a lock, by its time or to break a deadlock. */
   isLockTimeout(error: unknown): boolean;
 }

@@ -6,6 +6,7 @@
 import { answerOfError } from '../participant/answer.ts';
 import type { Method } from '../participant/host.ts';
 import type { Call, CallAnswer, Gid } from '../protocol/index.ts';
+import { lookAtHealth } from './health.ts';
 import { inspectRows, listLocks } from './inspect.ts';
 import { inTransaction, type ResourcePorts } from './own-transaction.ts';
 import { resolveBranch } from './resolve.ts';
@@ -18,7 +19,7 @@ export function resourceMethod<Native>(name: string, ports: ResourcePorts<Native
   const clearing = new Clearing(ports);
   return {
     name,
-    operations: ['commit', 'rollback', 'inspect', 'resolve', 'locks'],
+    operations: ['commit', 'rollback', 'inspect', 'resolve', 'locks', 'health'],
     async handle(call) {
       try {
         switch (call.operation) {
@@ -33,6 +34,8 @@ export function resourceMethod<Native>(name: string, ports: ResourcePorts<Native
             return await resolveBranch(ports, call);
           case 'locks':
             return await listLocks(ports, call);
+          case 'health':
+            return await lookAtHealth(ports);
           default:
             // The host lets no other operation through; a business one is no rollback.
             return { outcome: 'unknown', error: `a resource has no operation ${call.operation}` };

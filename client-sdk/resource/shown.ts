@@ -5,6 +5,7 @@
  */
 import {
   type CallAnswer,
+  type HealthAnswer,
   type InspectAnswer,
   type Json,
   type LocksPage,
@@ -112,7 +113,7 @@ function bytesOf(value: unknown): number {
 }
 
 /** An answer as JSON. What is answered here is made of texts, numbers, lists and plain objects. */
-export function asJson(answer: InspectAnswer | LocksPage | ResolveAnswer): Json {
+export function asJson(answer: InspectAnswer | LocksPage | ResolveAnswer | HealthAnswer): Json {
   // A parse boundary: the types of the answers say `readonly` fields where Json has an index.
   return answer as unknown as Json;
 }

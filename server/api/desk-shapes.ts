@@ -65,6 +65,7 @@ export const deskSchemas = {
   ),
   Audit: record({ limit: { type: 'integer', minimum: 1, maximum: 256 }, before: time }, []),
   VerifyAudit: record({}, []),
+  Doctor: record({}, []),
 } as const satisfies Record<string, Schema>;
 
 function answer(properties: Readonly<Record<string, Schema>>): Schema {
@@ -103,6 +104,13 @@ export const deskAnswerSchemas = {
     ...{ target: any, before: any, after: any, previous: hash, hash },
   }),
   AuditVerdict: answer({ entries: number, head: hash, brokenAt: numberOrNull }),
+  DoctorAnswer: answer({ atMs: number, findings: { type: 'array', items: ref('Finding') } }),
+  Finding: answer({
+    check: { ...text, description: 'Stable, such as `log.schema`.' },
+    level: { type: 'string', enum: ['ok', 'note', 'problem'] },
+    seen: text,
+    remedy: { type: ['string', 'null'] },
+  }),
 } as const satisfies Record<string, Schema>;
 
 /** Null when it is fine. Bodies have passed their schema. */

@@ -31,5 +31,14 @@ export function deskRoutes(): readonly Route[] {
       answer: 'AuditVerdict',
       ask: ({ desk }) => desk.verifyAudit(),
     }),
+    route({
+      method: 'GET',
+      path: '/v1/doctor',
+      summary: 'Looks log, clocks, access and participants over; each finding with its remedy.',
+      verb: 'doctor',
+      roles: ['viewer', 'operator'],
+      answer: 'DoctorAnswer',
+      ask: ({ desk }) => desk.doctor(),
+    }),
   ];
 }

@@ -50,6 +50,7 @@ export const schemaNames = {
   log: 'Nothing',
   verifyLog: 'VerifyLog',
   config: 'Nothing',
+  doctor: 'Doctor',
 } as const satisfies Record<Verb, keyof typeof schemas>;
 
 /**
@@ -100,6 +101,7 @@ export function createValidators(): Validators {
     log: compile('log'),
     verifyLog: compile('verifyLog'),
     config: compile('config'),
+    doctor: compile('doctor'),
   };
 }
 

@@ -7,6 +7,7 @@ import {
   type AuditAnswer,
   type AuditRequest,
   type AuditVerdict,
+  type DoctorAnswer,
   type Gid,
   type Json,
   limits,
@@ -19,6 +20,7 @@ import {
 import type { Answer, Coordinator, Matching } from '../engine/coordinator.ts';
 import { Failure } from '../runtime/failure.ts';
 import type { Audit, AuditDraft } from './audit.ts';
+import type { Doctor } from './doctor.ts';
 
 /** What the edge may ask of the desk. Never rejects for what a caller did. */
 export interface Desk {
@@ -36,6 +38,8 @@ export interface Desk {
   ): Promise<Answer<{ readonly seq: number; readonly answer: T }>>;
   audit(request: AuditRequest): Promise<Answer<AuditAnswer>>;
   verifyAudit(): Promise<Answer<AuditVerdict>>;
+  /** Looks everything over; changes nothing. */
+  doctor(): Promise<Answer<DoctorAnswer>>;
 }
 
 /** Who is about to do what, to what, and why. */
@@ -46,6 +50,14 @@ export interface Changed<T> {
   readonly answer: T;
   readonly before: Json;
   readonly after: Json;
+/** What it needs. */
+export interface DeskPorts {
+  readonly coordinator: Pick<Coordinator, 'operate' | 'resolve'>;
+  readonly audit: Audit;
+  readonly isReadOnly: boolean;
+  readonly doctor: Doctor;
+  /** Gids that the query finds, at most so many, and how many there are in all. */
+  readonly matching: (query: TransactionQuery, limit: number) => Promise<Answer<Matched>>;
 }
 
 /** What it needs. */
@@ -156,6 +168,7 @@ export function createDesk(ports: DeskPorts): Desk {
       });
     },
     verifyAudit: () => refusing(() => audit.verify()),
+    doctor: async () => ({ ok: true, body: await ports.doctor.examine() }),
   };
 }
 

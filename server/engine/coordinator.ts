@@ -29,6 +29,7 @@ import type {
   VerifyLogRequest,
 } from '../../client-sdk/protocol/index.ts';
 import type { HistogramCounts, Percentiles } from '../runtime/histogram.ts';
+import type { OpenParticipant } from './open-participants.ts';
 import type { OperateAnswer, OperateRequest } from './operate.ts';
 import type { OperatorDesk } from './operator.ts';
 
@@ -62,6 +63,8 @@ export interface Coordinator extends OperatorDesk, EngineSight {
    * LOG_UNAVAILABLE as long as not all of them have been read back.
    */
   matching(query: TransactionQuery, limit: number, answered: Answered<Matching>): void;
+  /** Who has a part in transactions that are open, by what is in memory. */
+  openParticipants(): readonly OpenParticipant[];
   stats(): EngineStats;
 }
 

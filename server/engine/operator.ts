@@ -8,6 +8,7 @@ import {
   type Call,
   type CallAnswer,
   type Gid,
+  type HealthAnswer,
   type InspectQuestion,
   type Json,
   type LocksAnswer,
@@ -27,7 +28,13 @@ import { type Admission, refusal } from './admission.ts';
 import type { Calls } from './calls.ts';
 import type { Answered } from './coordinator.ts';
 import type { Mailbox } from './mailbox.ts';
-import { failure, inspectAnswerOf, locksPageOf, resolveAnswerOf } from './question-answers.ts';
+import {
+  failure,
+  healthAnswerOf,
+  inspectAnswerOf,
+  locksPageOf,
+  resolveAnswerOf,
+} from './question-answers.ts';
 import {
   branchesToResolve,
   methodOf,
@@ -41,6 +48,14 @@ export interface OperatorDesk {
   undo(request: UndoRequest, answered: Answered<UndoAnswer>): void;
   resolve(request: ResolveRequest, answered: Answered<ResolvedAnswer>): void;
   locks(request: LocksRequest, answered: Answered<LocksAnswer>): void;
+  /** Whether a resource has its tables. `method`: `at.<resource>`. */
+  health(request: MethodRequest, answered: Answered<HealthAnswer>): void;
+}
+
+/** Which method is asked. */
+export interface MethodRequest {
+  readonly service: string;
+  readonly method: string;
 }
 
 /** What it needs of the engine. */
@@ -74,6 +89,13 @@ export function createOperatorDesk({ admission, calls, look }: OperatorPorts): O
       const refused = admission.work(nobody);
       if (refused !== null) return answered(refused);
       askLocks(calls, request, answered);
+    },
+    health(participant, answered) {
+      const call = callOf(nobody, { branchId: 1, participant }, 'health', null);
+      calls.ask(participant, call, (answer) => {
+        const health = healthAnswerOf(answer);
+        answered(health === null ? failure(answer) : { ok: true, body: health });
+      });
     },
   };
 }
@@ -186,7 +208,7 @@ function callOf(
   gid: Gid,
   { branchId, participant }: Pick<Branch, 'branchId' | 'participant'>,
   operation: Question,
-  question: InspectQuestion | ResolveQuestion | LocksQuestion,
+  question: InspectQuestion | ResolveQuestion | LocksQuestion | null,
 ): Call {
   const method = 'method' in participant ? participant.method : '';
   // Questions are made of texts, numbers, lists and plain objects.

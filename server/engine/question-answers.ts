@@ -5,6 +5,7 @@
 import {
   type CallAnswer,
   type ErrorCode,
+  type HealthAnswer,
   type InspectAnswer,
   isErrorCode,
   type Json,
@@ -17,10 +18,10 @@ import type { Refusal } from './coordinator.ts';
 /** Null: it is none. */
 export function inspectAnswerOf(answer: CallAnswer): InspectAnswer | null {
   const result = resultOf(answer);
-  if (result === null || !isWhole(result['rowsTotal']) || !isWhole(result['dirtyTotal']))
+  if (result === null || !isCount(result['rowsTotal']) || !isCount(result['dirtyTotal']))
     return null;
   const { rows, seen, nextOffset } = result;
-  const isNext = nextOffset === null || isWhole(nextOffset);
+  const isNext = nextOffset === null || isCount(nextOffset);
   if (!Array.isArray(rows) || typeof seen !== 'string' || !isNext) return null;
   // The rows are for people: they are passed on, never looked into.
   return result as unknown as InspectAnswer;
@@ -35,7 +36,7 @@ export function resolveAnswerOf(answer: CallAnswer): ResolveAnswer | null {
     return isRefusal ? (result as unknown as ResolveAnswer) : null;
   }
   const isResolved = result?.['kind'] === 'resolved' && Array.isArray(result['rows']);
-  return isResolved && isWhole(result['rowsTotal']) ? (result as unknown as ResolveAnswer) : null;
+  return isResolved && isCount(result['rowsTotal']) ? (result as unknown as ResolveAnswer) : null;
 }
 
 /** Null: it is none. */
@@ -46,6 +47,21 @@ export function locksPageOf(answer: CallAnswer): LocksPage | null {
   return isPage ? (result as unknown as LocksPage) : null;
 }
 
+/** Null: it is none. */
+export function healthAnswerOf(answer: CallAnswer): HealthAnswer | null {
+  const tables = resultOf(answer)?.['tables'];
+  if (!Array.isArray(tables)) return null;
+  const isWhole = tables.every((table: Json) => isTableHealth(table));
+  return isWhole ? ({ tables } as unknown as HealthAnswer) : null;
+}
+
+function isTableHealth(table: Json): boolean {
+  if (typeof table !== 'object' || table === null || Array.isArray(table)) return false;
+  const { table: name, isThere, rows, bytes } = table as Readonly<Record<string, Json>>;
+  const isNamed = name === 'settle_undo' || name === 'settle_barrier';
+  return isNamed && typeof isThere === 'boolean' && isCount(rows) && isCount(bytes);
+}
+
 function resultOf(answer: CallAnswer): Readonly<Record<string, Json>> | null {
   if (answer.outcome !== 'done') return null;
   const { result } = answer;
@@ -53,7 +69,7 @@ function resultOf(answer: CallAnswer): Readonly<Record<string, Json>> | null {
   return result as Readonly<Record<string, Json>>;
 }
 
-function isWhole(value: Json | undefined): boolean {
+function isCount(value: Json | undefined): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 

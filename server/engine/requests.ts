@@ -10,6 +10,7 @@ import type { Answered, Coordinator, EngineSight, Refusal } from './coordinator.
 import { beginEvent, registerEvent, submitEvent } from './intake.ts';
 import { type EngineOptions, engineLimits } from './limits.ts';
 import type { EventTask, Mailbox, Post, Task } from './mailbox.ts';
+import { openParticipantsOf } from './open-participants.ts';
 import { operate } from './operate.ts';
 import { createOperatorDesk } from './operator.ts';
 import type { Registry } from './registry.ts';
@@ -134,6 +135,7 @@ export function createRequests(
 
   return {
     ...createOperatorDesk({ admission, calls, look }),
+    openParticipants: () => openParticipantsOf(registry.mailboxes.values()),
     operate(request, answered) {
       const waitless = { want: 'shown', waitMs: 0, showsIds: false } as const;
       const ports = {

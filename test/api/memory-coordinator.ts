@@ -134,6 +134,8 @@ export function memoryCoordinator(): MemoryCoordinator {
         const { service, resource } = request;
         return { service, resource, locks: [], nextCursor: null };
       }),
+    health: (_request, answered) => answered({ ok: true, body: { tables: [] } }),
+    openParticipants: () => [],
     operate: ({ gid, dryRun }, answered) => {
       const view = known(gid);
       if (view === null) {

@@ -57,6 +57,13 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
     coordinator,
     desk,
     lookout,
+    desk: createDesk({
+      coordinator,
+      audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
+      isReadOnly: false,
+      doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
+      matching: matchingBy(coordinator.list),
+    }),
     validators,
     access: createAccess(tokens, clock),
     isReadOnly: false,

@@ -12,6 +12,7 @@ import { createStage, done, type Stage, stepsOf, twoBranches } from '../engine/s
 
 const away: CallAnswer = { outcome: 'unknown', error: 'the bank is away' };
 const reason = 'ticket 7';
+const noDoctor = { examine: async () => ({ atMs: 0, findings: [] }) };
 
 async function start({ isReadOnly = false } = {}) {
   const stage = await createStage();
@@ -20,6 +21,8 @@ async function start({ isReadOnly = false } = {}) {
   const term = () => ({ node: 'node-1', epoch: engine.stats().epoch });
   const audit = createAudit({ clock: time.clock, log, term });
   const desk = createDesk({ coordinator: engine, audit, isReadOnly });
+  const matching = matchingBy(engine.list);
+  const desk = createDesk({ coordinator: engine, audit, isReadOnly, matching, doctor: noDoctor });
   /** Virtual time moves while the desk works. */
   async function wait<T>(work: Promise<T>): Promise<T> {
     let isOver = false;

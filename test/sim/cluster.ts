@@ -110,7 +110,10 @@ export function createCluster(parts: ClusterParts): Cluster {
         if (!process.isAlive) return;
         callCount += 1;
         const { gid, branchId, operation } = call;
-        if (operation === 'inspect' || operation === 'resolve' || operation === 'locks') {
+        if (operation === 'inspect' || operation === 'resolve') {
+          throw new Error('nobody asks questions in here');
+        }
+        if (operation === 'locks' || operation === 'health') {
           throw new Error('nobody asks questions in here');
         }
         if (operation !== 'try') {

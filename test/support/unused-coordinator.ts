@@ -18,6 +18,8 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     undo: unused,
     resolve: unused,
     locks: unused,
+    health: unused,
+    openParticipants: unused,
     operate: unused,
     matching: unused,
     stats: unused,

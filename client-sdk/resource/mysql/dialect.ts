@@ -9,6 +9,7 @@ import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../di
 import { createMysqlCatalog } from './catalog.ts';
 import { passGuards } from './guard.ts';
 import { textLiteral, wholeLiteral } from './literals.ts';
+import { mysqlTables } from './tables.ts';
 import { createMysqlUndoStore } from './undo-store.ts';
 import { mysqlWaits } from './waits.ts';
 
@@ -25,6 +26,7 @@ export function createMysqlDialect(nowMs: () => number, user: MysqlStatements): 
     statements,
     barrier,
     waits: mysqlWaits,
+    tables: mysqlTables,
     isLockTimeout: (error) => lockErrors.has(errnoOf(error)),
   };
 }

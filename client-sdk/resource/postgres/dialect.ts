@@ -9,6 +9,7 @@ import type { BranchBarrier, BranchKey, Dialect, DialectStatements } from '../di
 import { createPostgresAnalyzer } from './analyzer.ts';
 import { createPostgresCatalog } from './catalog.ts';
 import { passGuards } from './guard.ts';
+import { postgresTables } from './tables.ts';
 import { createPostgresUndoStore } from './undo-store.ts';
 import { postgresWaits } from './waits.ts';
 import { writeOnPostgres } from './write.ts';
@@ -24,6 +25,7 @@ export function createPostgresDialect(nowMs: () => number): Dialect {
     statements,
     barrier,
     waits: postgresWaits,
+    tables: postgresTables,
     isLockTimeout: (error) => lockCodes.has(codeOf(error)),
   };
 }

@@ -59,6 +59,8 @@ async function main(): Promise<void> {
     node: { node, version: '0', startedAtMs: clock.nowMs(), address: () => listener.url() },
     logUrl: 'broken',
     config: { settings: [] },
+    doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
+    matching: matchingBy(engine.list),
   });
   const app = createApp({
     coordinator: engine,
