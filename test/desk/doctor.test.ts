@@ -1,4 +1,4 @@
-/** The doctor as a whole: what hangs or fails is a finding among the others, and nothing runs twice at once. */
+/** The doctor as a whole: what hangs or fails is a finding among others, and no look runs twice at once. */
 import { expect, it } from 'vitest';
 import type { CallAnswer, Finding, TransactionAnswer } from '../../client-sdk/protocol/index.ts';
 import { createDoctor, type DoctorPorts } from '../../server/desk/doctor.ts';
