@@ -11,10 +11,9 @@ import { type Listener, listen } from './api/listen.ts';
 import { createValidators } from './api/schemas.ts';
 import { type Config, configView, type Origins } from './config.ts';
 import { createAudit } from './desk/audit.ts';
-import { createDesk } from './desk/desk.ts';
-import { createLookout } from './desk/lookout.ts';
+import { createDesk, type Desk } from './desk/desk.ts';
 import { createDoctor } from './desk/doctor.ts';
-import { matchingBy } from './desk/matching.ts';
+import { createLookout } from './desk/lookout.ts';
 import { certificateEnd } from './dispatch/certificate.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
@@ -125,13 +124,8 @@ function createParts(
   const onFenced = () => fenced.resolve('fenced');
   const engine = createEngine({ clock, random, log, transports, options, onFenced });
   const validators = createValidators();
-  const term = () => ({ node: config.node, epoch: engine.stats().epoch });
-  const audit = createAudit({ clock, log, term });
-  const desk = createDesk({
-    coordinator: engine,
-    audit,
-    isReadOnly: config.readOnly,
-  });
+  const participants = () => channelTransport.participants();
+  const desk = deskOf(config, { clock, log, engine, access, participants });
   const lookout = createLookout({
     ...{ clock, log, desk, coordinator: engine, channel: channelTransport },
     node: {
@@ -142,16 +136,6 @@ function createParts(
     },
     logUrl: String(config.log),
     config: configView(config, origins),
-    doctor: createDoctor({
-      clock,
-      coordinator: engine,
-      audit,
-      log: () => examineLog(config.log.reveal(), clock),
-      connected: () => channelTransport.participants(),
-      door: { ...config, needsTokens: access.isClosed },
-      certificateEnd,
-    }),
-    matching: matchingBy(engine.list),
   });
   const app = createApp({
     coordinator: engine,
@@ -175,6 +159,32 @@ function createParts(
     log: logger,
   });
   return { engine, channel, listener, transports, fenced: fenced.promise };
+}
+
+/** What operators do, and the doctor that they ask. */
+function deskOf(
+  config: Config,
+  ports: {
+    readonly clock: Clock;
+    readonly log: TransactionLog;
+    readonly engine: Engine;
+    readonly access: Access;
+    readonly participants: ChannelTransport['participants'];
+  },
+): Desk {
+  const { clock, log, engine, access, participants } = ports;
+  const term = () => ({ node: config.node, epoch: engine.stats().epoch });
+  const audit = createAudit({ clock, log, term });
+  const doctor = createDoctor({
+    clock,
+    coordinator: engine,
+    audit,
+    log: () => examineLog(config.log.reveal(), clock),
+    connected: participants,
+    door: { ...config, needsTokens: access.isClosed },
+    certificateEnd,
+  });
+  return createDesk({ coordinator: engine, audit, isReadOnly: config.readOnly, doctor });
 }
 
 function engineOptions(config: Config): EngineOptions {

@@ -147,6 +147,7 @@ export interface DeskRequests {
   readonly operate: { readonly body: OperationRequest; readonly answer: OperationAnswer };
   readonly audit: { readonly body: AuditRequest; readonly answer: AuditAnswer };
   readonly verifyAudit: { readonly body: object; readonly answer: AuditVerdict };
+  readonly doctor: { readonly body: object; readonly answer: DoctorAnswer };
   readonly timeline: { readonly body: GidRequest; readonly answer: TimelineAnswer };
   readonly explanation: { readonly body: GidRequest; readonly answer: Explanation };
   readonly overview: { readonly body: object; readonly answer: OverviewView };
@@ -163,7 +164,6 @@ export interface DeskRequests {
 /** What is asked about one transaction. */
 export interface GidRequest {
   readonly gid: Gid;
-  readonly doctor: { readonly body: object; readonly answer: DoctorAnswer };
 }
 
 /** Something that is wrong, or that somebody should know, as `doctor` found it. */

@@ -3,47 +3,40 @@
  * none runs. Ends with its own exit code when it has found a problem. What is looked at is not decided
  * here, but for what only this end can see: whether its clock and the coordinator's agree.
  */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { DoctorAnswer, Finding } from '../../client-sdk/protocol/index.ts';
 import { createAudit } from '../desk/audit.ts';
 import { auditFindings } from '../desk/doctor.ts';
 import { examineLog } from '../log/examine.ts';
 import { openLog } from '../log/index.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { createApiClient } from './api-client.ts';
 import { coordinatorClock } from './doctor-clock.ts';
 import { exitCodes } from './exit.ts';
+import { type AskOptions, clientOf, withAsking } from './options.ts';
 import { oneLine } from './table.ts';
 import type { Paint, Terminal } from './terminal.ts';
 
-interface DoctorOptions {
-  readonly url: string;
+interface DoctorOptions extends AskOptions {
   readonly log?: string;
-  readonly json?: boolean;
 }
 
 /** Adds `doctor`. */
 export function registerDoctor(program: Command, terminal: () => Terminal): void {
-  program
+  const command = program
     .command('doctor')
     .summary('find what is wrong, and what to do about it')
     .description(
       'Look over the log, its database, clocks, access, the audit and participants. ' +
         `Exit code ${exitCodes.found} when there is a problem; notes are none.`,
-    )
-    .addOption(
-      new Option('--url <url>', 'address of the coordinator')
-        .default('http://127.0.0.1:7400')
-        .env('SETTLE_URL'),
-    )
+    );
+  withAsking(command, 'one JSON object per line and finding')
     .option('--log <url>', 'look at this log itself, when no coordinator runs')
-    .option('--json', 'one JSON object per line and finding')
     .action((options: DoctorOptions) => doctor(options, terminal()));
 }
 
 async function doctor(options: DoctorOptions, terminal: Terminal): Promise<void> {
   const findings =
-    options.log === undefined ? await ofCoordinator(options.url) : await ofLog(options.log);
+    options.log === undefined ? await ofCoordinator(options) : await ofLog(options.log);
   if (options.json) for (const each of findings) terminal.print(JSON.stringify(each));
   else for (const line of linesOf(findings, terminal)) terminal.print(line);
   const count = (level: Finding['level']) => findings.filter((one) => one.level === level).length;
@@ -52,11 +45,11 @@ async function doctor(options: DoctorOptions, terminal: Terminal): Promise<void>
   if (problems > 0) process.exitCode = exitCodes.found;
 }
 
-async function ofCoordinator(url: string): Promise<readonly Finding[]> {
-  const client = createApiClient(url);
+async function ofCoordinator(options: DoctorOptions): Promise<readonly Finding[]> {
+  const client = clientOf(options);
   // The server made it: the parse boundary of this client.
   const { findings } = (await client.get('/v1/doctor')) as DoctorAnswer;
-  return [await coordinatorClock(url, systemClock()), ...findings];
+  return [await coordinatorClock(options.url, systemClock()), ...findings];
 }
 
 /** Without a coordinator the record of what people did is read from the log, too. */

@@ -8,6 +8,7 @@ import { version } from '../version.ts';
 import { registerAudit } from './audit.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config-show.ts';
+import { registerDoctor } from './doctor.ts';
 import { registerLocks } from './locks.ts';
 import { registerLog } from './log.ts';
 import { registerMigrate } from './migrate.ts';
@@ -33,6 +34,7 @@ const commands = [
   registerShards,
   registerLog,
   registerAudit,
+  registerDoctor,
   registerConfig,
   registerToken,
   registerDemo,

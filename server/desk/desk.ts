@@ -50,14 +50,6 @@ export interface Changed<T> {
   readonly answer: T;
   readonly before: Json;
   readonly after: Json;
-/** What it needs. */
-export interface DeskPorts {
-  readonly coordinator: Pick<Coordinator, 'operate' | 'resolve'>;
-  readonly audit: Audit;
-  readonly isReadOnly: boolean;
-  readonly doctor: Doctor;
-  /** Gids that the query finds, at most so many, and how many there are in all. */
-  readonly matching: (query: TransactionQuery, limit: number) => Promise<Answer<Matched>>;
 }
 
 /** What it needs. */
@@ -65,6 +57,7 @@ export interface DeskPorts {
   readonly coordinator: Pick<Coordinator, 'operate' | 'resolve' | 'matching'>;
   readonly audit: Audit;
   readonly isReadOnly: boolean;
+  readonly doctor: Doctor;
 }
 
 /** At the same time: each may wait for a durable record, and they share commits. */

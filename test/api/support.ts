@@ -39,6 +39,7 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
     coordinator,
     audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
     isReadOnly: false,
+    doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
   });
   const drained = new Set<string>();
   const lookout = createLookout({
@@ -57,13 +58,6 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
     coordinator,
     desk,
     lookout,
-    desk: createDesk({
-      coordinator,
-      audit: createAudit({ clock, log, term: () => ({ node: 'n', epoch: 1 }) }),
-      isReadOnly: false,
-      doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
-      matching: matchingBy(coordinator.list),
-    }),
     validators,
     access: createAccess(tokens, clock),
     isReadOnly: false,

@@ -20,9 +20,7 @@ async function start({ isReadOnly = false } = {}) {
   const log = openMemoryLog(store);
   const term = () => ({ node: 'node-1', epoch: engine.stats().epoch });
   const audit = createAudit({ clock: time.clock, log, term });
-  const desk = createDesk({ coordinator: engine, audit, isReadOnly });
-  const matching = matchingBy(engine.list);
-  const desk = createDesk({ coordinator: engine, audit, isReadOnly, matching, doctor: noDoctor });
+  const desk = createDesk({ coordinator: engine, audit, isReadOnly, doctor: noDoctor });
   /** Virtual time moves while the desk works. */
   async function wait<T>(work: Promise<T>): Promise<T> {
     let isOver = false;

@@ -35,6 +35,7 @@ export async function watching(
   const term = () => ({ node: 'node-1', epoch: engine.stats().epoch });
   const desk = createDesk({
     ...{ coordinator: engine, audit: createAudit({ clock, log, term }), isReadOnly },
+    doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
   });
   const connected: Connected[] = [];
   const drained = new Set<string>();

@@ -41,9 +41,8 @@ test('whatever asks a coordinator takes --url, --token-file and --json; a change
   const changes = /(retry|rollback|resolve|skip|drain)$/;
   for (const verb of verbs.filter((each) => !local.test(each))) {
     const [, noun = '', name = ''] = verb.split(' ');
-    const command = buildProgram()
-      .commands.find((each) => each.name() === noun)
-      ?.commands.find((each) => each.name() === name);
+    const found = buildProgram().commands.find((each) => each.name() === noun);
+    const command = name === '' ? found : found?.commands.find((each) => each.name() === name);
     const options = command?.options.map(({ long }) => long) ?? [];
     expect(options, verb).toEqual(expect.arrayContaining(['--url', '--token-file', '--json']));
     const reason = command?.options.find(({ long }) => long === '--reason');

@@ -53,14 +53,13 @@ async function main(): Promise<void> {
     coordinator: engine,
     audit: createAudit({ clock, log, term }),
     isReadOnly: true,
+    doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
   });
   const lookout = createLookout({
     ...{ clock, log, desk, coordinator: engine, channel: transport },
     node: { node, version: '0', startedAtMs: clock.nowMs(), address: () => listener.url() },
     logUrl: 'broken',
     config: { settings: [] },
-    doctor: { examine: async () => ({ atMs: 0, findings: [] }) },
-    matching: matchingBy(engine.list),
   });
   const app = createApp({
     coordinator: engine,
