@@ -18,6 +18,7 @@ import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import { exposition, expositionType } from '../observe/metrics.ts';
 import { type Access, mayAct } from './access.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
+import { consoleFolder, serveConsole } from './console.ts';
 import { deskRoutes } from './desk.ts';
 import { errorsPage } from './errors-page.ts';
 import { serveEvents } from './events.ts';
@@ -87,6 +88,7 @@ export function createApp(parts: AppParts): FastifyInstance {
   serveSession(app, { ...parts, refuse });
   serveEvents(app, { ...parts, refuse });
   servePages(app, parts, routes);
+  serveConsole(app, consoleFolder);
   return app;
 }
 

@@ -1,0 +1,169 @@
+/**
+ * What is going on, at one look: rates, times, what is open, and who needs a human. The first answer
+ * has the last minutes; each tick of the stream adds its second.
+ */
+import { useState } from 'preact/hooks';
+import type { OverviewSecond, OverviewView } from '../../../client-sdk/protocol/desk.ts';
+import type { ListAnswer } from '../../../client-sdk/protocol/requests.ts';
+import { useAnswer } from '../answer.ts';
+import { useHeard } from '../live.ts';
+import { type Layer, StackedChart } from '../parts/chart.tsx';
+import { Age, Empty, GidLink, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
+import { href } from '../route.ts';
+import { count, counted, type Listed, phaseWords, span, troubleText } from '../wording.ts';
+
+const secondsMax = 300;
+const needsYouMax = 8;
+const openPhases = ['active', 'committing', 'rollingBack'] as const;
+
+/** The first screen. */
+export function OverviewScreen() {
+  const { view, refused } = useOverview();
+  return (
+    <>
+      <h1>Overview</h1>
+      {refused === null || view !== null ? null : <Refusal refused={refused} what="Rates" />}
+      {view === null ? null : <Tiles view={view} />}
+      {view === null ? null : (
+        <Panel title="Ended per second" aside={<Share seconds={view.seconds} />}>
+          <StackedChart
+            label="Ended in the last minutes"
+            atMs={view.seconds.map(({ atMs }) => atMs)}
+            layers={layersOf(view.seconds)}
+          />
+        </Panel>
+      )}
+      <NeedsYou />
+    </>
+  );
+}
+
+function useOverview() {
+  const shown = useAnswer<OverviewView>('/v1/overview', ({ kind }) => kind === 'beat');
+  const [tick, setTick] = useState<OverviewView | null>(null);
+  useHeard((heard) => {
+    if (heard.kind !== 'overview' || shown.body === null) return;
+    const { second, ...rest } = heard.overview;
+    const before = newer(tick, shown.body).seconds.filter(({ atMs }) => atMs < second.atMs);
+    setTick({ ...rest, seconds: [...before, second].slice(-secondsMax) });
+  });
+  const view = shown.body === null ? null : newer(tick, shown.body);
+  return { view, refused: shown.refused };
+}
+
+function newer(tick: OverviewView | null, body: OverviewView): OverviewView {
+  return tick !== null && tick.atMs > body.atMs ? tick : body;
+}
+
+function layersOf(seconds: readonly OverviewSecond[]): readonly Layer[] {
+  const layer = (
+    name: string,
+    outcome: 'committed' | 'rolledBack',
+    mode: 'transaction' | 'saga',
+  ): Layer => ({
+    name,
+    class: `layer-${outcome}-${mode}`,
+    values: seconds.map((second) => second[outcome][mode]),
+  });
+  return [
+    layer('transactions committed', 'committed', 'transaction'),
+    layer('sagas committed', 'committed', 'saga'),
+    layer('transactions rolled back', 'rolledBack', 'transaction'),
+    layer('sagas rolled back', 'rolledBack', 'saga'),
+  ];
+}
+
+function Share({ seconds }: { seconds: readonly OverviewSecond[] }) {
+  let ended = 0;
+  let back = 0;
+  for (const { committed, rolledBack } of seconds) {
+    back += rolledBack.transaction + rolledBack.saga;
+    ended += committed.transaction + committed.saga;
+  }
+  ended += back;
+  if (ended === 0) return <span class="faint">nothing has ended in these minutes</span>;
+  const share = ((100 * back) / ended).toFixed(back === 0 ? 0 : 1);
+  return (
+    <span>
+      <b class="mono">{share} %</b> rolled back of {count(ended)}
+    </span>
+  );
+}
+
+function Tiles({ view }: { view: OverviewView }) {
+  const { open, attention, oldestOpen, durationMs, logMs } = view;
+  const total = openPhases.reduce((sum, phase) => sum + open[phase], 0);
+  return (
+    <div class="tiles">
+      <a
+        class={`tile ${attention > 0 ? 'bad' : 'good'}`}
+        href={href(['transactions'], { attention: 'true' })}
+      >
+        <b>{count(attention)}</b>
+        <span>{attention === 1 ? 'needs you' : 'need you'}</span>
+      </a>
+      <a class="tile" href={href(['transactions'], { outcome: 'open' })}>
+        <b>{count(total)}</b>
+        <span>open</span>
+        <small>
+          {openPhases.map((phase) => `${count(open[phase])} ${phaseWords[phase]}`).join(' · ')}
+        </small>
+      </a>
+      <a
+        class="tile"
+        href={
+          oldestOpen === null
+            ? href(['transactions'], { outcome: 'open', sort: 'oldest' })
+            : href(['transactions', oldestOpen.gid])
+        }
+      >
+        <b>{oldestOpen === null ? '–' : span(view.atMs - oldestOpen.startedAtMs)}</b>
+        <span>oldest open</span>
+        <small class="mono">{oldestOpen?.gid ?? 'nothing is open'}</small>
+      </a>
+      <Times name="begin to end" times={durationMs} />
+      <Times name="append to the log" times={logMs} />
+      <div class="tile">
+        <b>{count(view.connectedInstances)}</b>
+        <span>connected instances</span>
+        <small>{counted(view.lockWaits, 'lock wait')}</small>
+      </div>
+    </div>
+  );
+}
+
+function Times(props: { name: string; times: { p50: number; p99: number } | null }) {
+  const { name, times } = props;
+  return (
+    <div class="tile">
+      <b>{times === null ? '–' : span(times.p50)}</b>
+      <span>{name}, p50</span>
+      <small>{times === null ? 'nothing to measure yet' : `p99 ${span(times.p99)}`}</small>
+    </div>
+  );
+}
+
+function NeedsYou() {
+  const path = `/v1/transactions?attention=true&outcome=open&limit=${needsYouMax}`;
+  const { body, refused } = useAnswer<ListAnswer>(path);
+  const all = <a href={href(['transactions'], { attention: 'true' })}>all of them</a>;
+  return (
+    <Panel title="Needs you" aside={all}>
+      {refused === null ? null : <Refusal refused={refused} what="Needs you" />}
+      {body?.transactions.length === 0 ? <Empty>Nothing needs a human.</Empty> : null}
+      <ul class="cards">
+        {body?.transactions.map((line: Listed) => (
+          <li key={line.gid} data-row>
+            <GidLink gid={line.gid} /> <strong>{line.name}</strong>{' '}
+            <PhaseBadge phase={line.phase} />
+            <span class="faint">
+              {' '}
+              since <Age fromMs={line.startedAtMs} toMs={null} />
+            </span>
+            <p>{troubleText(line)}</p>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}

@@ -1,0 +1,112 @@
+/** Times, spans, counts and words as people read them. Pure; the same words as the command line. */
+import type { BranchView, TransactionSummary } from '../../client-sdk/protocol/requests.ts';
+import type { Cause, Participant, Phase } from '../../client-sdk/protocol/words.ts';
+
+/** Where a transaction is, in words. */
+export const phaseWords: Readonly<Record<Phase, string>> = {
+  active: 'active',
+  committing: 'committing',
+  committed: 'committed',
+  rollingBack: 'rolling back',
+  rolledBack: 'rolled back',
+};
+
+/** True when nothing is left to do. */
+export function isFinished(phase: Phase): boolean {
+  return phase === 'committed' || phase === 'rolledBack';
+}
+
+/** `rollingBack` as `rolling back`. */
+export function spaced(word: string): string {
+  return word.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+}
+
+/** `14:03:07.120`, with the day unless it is today. */
+export function clock(atMs: number, withMs = false): string {
+  const at = new Date(atMs);
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':');
+  const fraction = withMs ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : '';
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday ? time + fraction : `${day(at)} ${time}${fraction}`;
+}
+
+/** All of it, with the offset from UTC, for a tooltip. */
+export function fullTime(atMs: number): string {
+  return `${new Date(atMs).toString()} (${atMs})`;
+}
+
+function day(at: Date): string {
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, '0');
+}
+
+/** `340 ms`, `4.2 s`, `3 min 5 s`, `2 h 4 min`, `3 d 1 h`. */
+export function span(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return pair(minutes, 'min', seconds % 60, 's');
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return pair(hours, 'h', minutes % 60, 'min');
+  return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
+}
+
+function pair(large: number, unit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smallUnit}`;
+}
+
+/** `1,234`. */
+export function count(number: number): string {
+  return number.toLocaleString('en-US');
+}
+
+/** `1 transaction`, `4 transactions`. */
+export function counted(number: number, noun: string): string {
+  return `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** `bank/debit`, or the address. */
+export function participantText(participant: Participant): string {
+  return 'url' in participant ? participant.url : `${participant.service}/${participant.method}`;
+}
+
+/** Why it was decided, in words. */
+export function causeText(cause: Cause | null): string {
+  if (cause === null) return '';
+  const who = {
+    initiator: 'the initiator',
+    deadline: 'the deadline has passed',
+    refused: 'a participant refused',
+    attempts: 'all attempts were used up',
+    completed: 'every step was done',
+    operator: 'an operator',
+  }[cause.kind];
+  const branch = cause.branchId === undefined ? '' : ` (branch ${cause.branchId})`;
+  return cause.detail === undefined ? who + branch : `${who}${branch}: ${cause.detail}`;
+}
+
+/** What a branch is doing, for its badge. */
+export function branchWord({ state, operation }: BranchView): string {
+  if (operation !== null) return `${spaced(operation)} owed`;
+  return spaced(state);
+}
+
+/** A line of a list; newer coordinators say more of open ones. */
+export type Listed = TransactionSummary & {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly services?: readonly string[];
+  readonly lastError?: string | null;
+  readonly attempts?: number;
+  readonly nextAttemptAtMs?: number | null;
+};
+
+/** What is worth reading of it, in one line. */
+export function troubleText(line: Listed): string {
+  if (line.attention !== null) return line.attention.detail;
+  return line.lastError ?? causeText(line.cause);
+}
