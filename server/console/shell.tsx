@@ -196,7 +196,7 @@ function LiveSign({ live }: { live: Live }) {
     return live.onState(setState);
   }, [live]);
   return (
-    <span class={`live ${state}`} role="status">
+    <span class={`stream ${state}`} role="status">
       <i aria-hidden="true" />
       {liveWords[state]}
     </span>
