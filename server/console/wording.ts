@@ -108,5 +108,7 @@ export type Listed = TransactionSummary & {
 /** What is worth reading of it, in one line. */
 export function troubleText(line: Listed): string {
   if (line.attention !== null) return line.attention.detail;
-  return line.lastError ?? causeText(line.cause);
+  const isPlain = line.cause?.kind === 'initiator' || line.cause?.kind === 'completed';
+  const hasCause = !isPlain || line.cause?.detail !== undefined;
+  return line.lastError ?? (hasCause ? causeText(line.cause) : '');
 }

@@ -42,6 +42,7 @@ export function Gantt(props: {
             <a href={`#branch-${branch.branchId}`} target="_self">
               <span class="number">{branch.branchId}</span>
               {branch.name ?? participantText(branch.participant)}
+              {branch.attempts > 1 ? <b class="warn-text"> ×{branch.attempts}</b> : null}
             </a>
           </li>
         ))}
@@ -93,7 +94,8 @@ function Line(props: {
   const { y, x, whole } = place;
   const startMs = entries[0]?.atMs ?? whole.startMs;
   const isOver = branch.operation === null && branch.state !== 'registered';
-  const endMs = isOver ? (entries.at(-1)?.atMs ?? whole.endMs) : whole.endMs;
+  const nowMs = Math.min(whole.endMs, Date.now());
+  const endMs = isOver ? (entries.at(-1)?.atMs ?? nowMs) : nowMs;
   const name = participantText(branch.participant);
   return (
     <g class={`line ${toneOf(branch)}`}>
