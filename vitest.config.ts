@@ -23,7 +23,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
-          include: ['test/{conformance,integration,blackbox,examples,at}/**/*.test.ts'],
+          include: ['test/{conformance,integration,blackbox,examples,at,browser}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,

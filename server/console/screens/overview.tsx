@@ -122,7 +122,7 @@ function Tiles({ view }: { view: OverviewView }) {
         <small class="mono">{oldestOpen?.gid ?? 'nothing is open'}</small>
       </a>
       <Times name="begin to end" times={durationMs} />
-      <Times name="append to the log" times={logMs} />
+      <Times name="log append" times={logMs} />
       <div class="tile">
         <b>{count(view.connectedInstances)}</b>
         <span>connected instances</span>

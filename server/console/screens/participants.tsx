@@ -4,7 +4,7 @@ import type { ParticipantView } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { tell } from '../ask.ts';
 import { Confirm } from '../parts/confirm.tsx';
-import { Age, Badge, Empty, Refusal, Table } from '../parts/shown.tsx';
+import { Age, Badge, Empty, Panel, Refusal, Table } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
 import { count, counted } from '../wording.ts';
@@ -31,38 +31,42 @@ export function ParticipantsScreen() {
       <h1>Participants</h1>
       {refused === null ? null : <Refusal refused={refused} what="Participants" />}
       {body === null ? null : (
-        <Table label="Participants" class="participants" heads={heads}>
-          {participants.map((participant) => (
-            <tr key={participant.service} data-row>
-              <td>
-                <a href={href(['transactions'], { service: participant.service, outcome: 'open' })}>
-                  {participant.service}
-                </a>
-              </td>
-              <td>
-                <Standing participant={participant} />
-              </td>
-              <td class="mono">{methodsOf(participant)}</td>
-              <td class="number">
-                {count(participant.instances.reduce((sum, each) => sum + each.callsInFlight, 0))}
-              </td>
-              <td class="number">{count(participant.owed)}</td>
-              <td>
-                {participant.oldestOwedAtMs === null ? null : (
-                  <Age fromMs={participant.oldestOwedAtMs} toMs={null} />
-                )}
-              </td>
-              <td class="error-text">{participant.lastError ?? ''}</td>
-              <td>
-                {mayChange ? (
-                  <button type="button" onClick={() => setChanging(participant)}>
-                    {participant.isDrained ? 'Undrain' : 'Drain'} …
-                  </button>
-                ) : null}
-              </td>
-            </tr>
-          ))}
-        </Table>
+        <Panel title="Services" class="flush">
+          <Table label="Participants" class="participants" heads={heads}>
+            {participants.map((participant) => (
+              <tr key={participant.service} data-row>
+                <td>
+                  <a
+                    href={href(['transactions'], { service: participant.service, outcome: 'open' })}
+                  >
+                    {participant.service}
+                  </a>
+                </td>
+                <td>
+                  <Standing participant={participant} />
+                </td>
+                <td class="mono">{methodsOf(participant)}</td>
+                <td class="number">
+                  {count(participant.instances.reduce((sum, each) => sum + each.callsInFlight, 0))}
+                </td>
+                <td class="number">{count(participant.owed)}</td>
+                <td>
+                  {participant.oldestOwedAtMs === null ? null : (
+                    <Age fromMs={participant.oldestOwedAtMs} toMs={null} />
+                  )}
+                </td>
+                <td class="error-text">{participant.lastError ?? ''}</td>
+                <td>
+                  {mayChange ? (
+                    <button type="button" onClick={() => setChanging(participant)}>
+                      {participant.isDrained ? 'Undrain' : 'Drain'} …
+                    </button>
+                  ) : null}
+                </td>
+              </tr>
+            ))}
+          </Table>
+        </Panel>
       )}
       {body !== null && participants.length === 0 ? (
         <Empty>No service is connected, and none owes anything.</Empty>

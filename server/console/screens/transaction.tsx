@@ -5,13 +5,13 @@
 import { useState } from 'preact/hooks';
 import type { Explanation, TimelineAnswer } from '../../../client-sdk/protocol/desk.ts';
 import type { BranchView, TransactionView } from '../../../client-sdk/protocol/requests.ts';
-import { useAnswer } from '../answer.ts';
+import { type Shown, useAnswer } from '../answer.ts';
 import type { Heard } from '../live.ts';
 import { OperateDialog, type Wanted } from '../parts/operate.tsx';
 import { Age, Badge, Fact, Panel, PhaseBadge, Refusal, Time } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
-import { causeText, isFinished, span } from '../wording.ts';
+import { causeText, isFinished } from '../wording.ts';
 import { BranchTable } from './branch-table.tsx';
 import { Gantt } from './gantt.tsx';
 import { Records } from './records.tsx';
@@ -20,10 +20,13 @@ import { UndoPanel } from './undo.tsx';
 /** The screen of `gid`. */
 export function TransactionScreen({ gid, query }: { gid: string; query: URLSearchParams }) {
   const base = `/v1/transactions/${encodeURIComponent(gid)}`;
-  const concerns = (heard: Heard) =>
-    heard.kind === 'beat' ||
-    (heard.kind === 'changed' && (heard.isCut || heard.gids.includes(gid)));
-  const view = useAnswer<TransactionView>(base, concerns);
+  const concerns = (heard: Heard): boolean => {
+    const isOpen = view.body === null || !isFinished(view.body.phase);
+    // Attempts are no records, so nobody tells of them: an open one is looked at every other tick.
+    if (heard.kind === 'overview') return isOpen && heard.overview.atMs % 2_000 < 1_000;
+    return heard.kind === 'beat' ? isOpen : heard.isCut || heard.gids.includes(gid);
+  };
+  const view: Shown<TransactionView> = useAnswer(base, concerns);
   const explanation = useAnswer<Explanation>(`${base}/explanation`, concerns);
   const timeline = useAnswer<TimelineAnswer>(`${base}/timeline`, concerns);
   const [wanted, setWanted] = useState<Wanted | null>(null);
@@ -153,7 +156,6 @@ function Why(props: {
           <p>
             <strong>Next: </strong>
             {explanation.next}
-            <Until atMs={explanation.nextAtMs} />
           </p>
           {explanation.remedies.length === 0 ? null : (
             <>
@@ -172,10 +174,4 @@ function Why(props: {
       )}
     </Panel>
   );
-}
-
-function Until({ atMs }: { atMs: number | null }) {
-  if (atMs === null) return null;
-  const inMs = atMs - Date.now();
-  return <span class="faint"> {inMs > 0 ? `(in ${span(inMs)})` : '(now)'}</span>;
 }
