@@ -1,7 +1,7 @@
 /**
  * Builds what is published: `dist/client` (@settle/client) and `dist/server` (@settle/server), plain
- * JavaScript with declarations, made by tsc. The server carries the protocol and the migrations it was
- * built with. Run by `npm run build`; publish with `npm publish dist/client`, `npm publish dist/server`.
+ * JavaScript with declarations, made by tsc. The server carries the protocol, the migrations and the
+ * console it was built with. Run by `npm run build`; publish with `npm publish dist/client`, `npm publish dist/server`.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,7 @@ const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const tree = join(dist, 'tree');
 
+await import('./build-console.ts');
 rmSync(dist, { recursive: true, force: true });
 const tsc = join(root, 'node_modules', '.bin', 'tsc');
 execFileSync(tsc, ['-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit', cwd: root });
@@ -33,6 +34,9 @@ pack('server', ['server', 'client-sdk', 'migrations'], 'folders', (manifest) => 
   ...manifest,
   bin: { settle: './server/cli/main.js' },
 }));
+cpSync(join(root, 'server/console/dist'), join(dist, 'server/server/console/dist'), {
+  recursive: true,
+});
 for (const set of ['coordinator', 'participant']) {
   const source = join(root, 'migrations', set);
   cpSync(source, join(dist, 'server', 'migrations', set), { recursive: true });

@@ -76,8 +76,9 @@ describeInBrowser('the console', () => {
     await page.keyboard.press('/');
     await page.keyboard.type('gate is SHUT');
     await page.keyboard.press('Enter');
+    await page.getByText('error: gate is SHUT').waitFor();
+    await row('wide').waitFor({ state: 'detached' });
     await row('transfer-1').waitFor();
-    expect(await row('wide').count()).toBe(0);
     await page.keyboard.press('Escape');
     await page.getByRole('link', { name: 'transfer-1' }).click();
 
