@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { type AnyNode, parse } from 'acorn';
+import { parseAst } from 'vite';
 import { describe, expect, test } from 'vitest';
 import { sourceFiles } from './support/source-files.ts';
 
@@ -94,6 +95,7 @@ const mayImport: readonly (readonly [string, readonly string[]])[] = [
       'pino',
     ],
   ],
+  ['server/console/', ['server/console/', 'client-sdk/protocol/', 'preact']],
   ['server/runtime/', ['server/runtime/', 'client-sdk/protocol/', 'node:']],
   [
     'server/observe/',
@@ -266,12 +268,7 @@ interface FunctionNode {
 
 /** All functions of a file, with the functions directly inside each. */
 function functionsOf(source: Source): readonly { node: FunctionNode; inner: FunctionNode[] }[] {
-  const javascript = stripTypeScriptTypes(source.text, { mode: 'strip' });
-  const tree = parse(javascript, {
-    ecmaVersion: 'latest',
-    sourceType: 'module',
-    allowHashBang: true,
-  });
+  const tree = treeOf(source);
   const found: { node: FunctionNode; inner: FunctionNode[] }[] = [];
   const visit = (node: unknown, owner: FunctionNode[] | null): void => {
     if (Array.isArray(node)) {
@@ -290,6 +287,13 @@ function functionsOf(source: Source): readonly { node: FunctionNode; inner: Func
   };
   visit(tree, null);
   return found;
+}
+
+/** Node strips types where they stand; what has JSX is read by the console's own builder. */
+function treeOf({ path, text }: Source): unknown {
+  if (path.endsWith('.tsx')) return parseAst(text, { lang: 'tsx' });
+  const javascript = stripTypeScriptTypes(text, { mode: 'strip' });
+  return parse(javascript, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true });
 }
 
 function linesOf(source: Source, node: FunctionNode): number {

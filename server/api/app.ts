@@ -18,7 +18,7 @@ import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import { exposition, expositionType } from '../observe/metrics.ts';
 import { type Access, mayAct } from './access.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
-import { consoleFolder, serveConsole } from './console.ts';
+import { consoleFolder, serveConsole } from './console-files.ts';
 import { deskRoutes } from './desk.ts';
 import { errorsPage } from './errors-page.ts';
 import { serveEvents } from './events.ts';

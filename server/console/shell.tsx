@@ -111,7 +111,7 @@ function Frame(props: {
   return (
     <SessionContext.Provider value={session}>
       <LiveContext.Provider value={live}>
-        {/* biome-ignore lint/a11y/useKeyWithClickEvents: it catches the clicks of links, which keys make too */}
+        {/* biome-ignore lint/a11y/useKeyWithClickEvents: it catches clicks of links, keys make them too */}
         {/* biome-ignore lint/a11y/noStaticElementInteractions: the same */}
         <div class="frame" onClick={followLinks}>
           <a class="skip" href="#screen" target="_self">

@@ -12,7 +12,7 @@ export function sourceFiles(root: string): readonly string[] {
       if (skipped.has(entry.name)) continue;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) visit(path);
-      else if (entry.name.endsWith('.ts')) found.push(relative(root, path));
+      else if (/\.tsx?$/.test(entry.name)) found.push(relative(root, path));
     }
   };
   visit(root);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { serveConsole } from '../../server/api/console.ts';
+import { serveConsole } from '../../server/api/console-files.ts';
 
 let parent: string;
 let folder: string;
