@@ -43,7 +43,7 @@ describeInBrowser('the console', () => {
     buildConsole();
     folder = await scratchFolder();
     const args = ['--log', `sqlite:${join(folder.path, 'log.db')}`];
-    args.push('--attention-after-attempts', '2');
+    args.push('--attention-after-attempts', '2', '--retry-max', '2s');
     server = await startServerCommand(args, { folder: folder.path });
     bank = await openGatedBank(server.url, folder.path);
     browser = await openBrowser();
@@ -73,6 +73,7 @@ describeInBrowser('the console', () => {
 
   it('finds a stuck transaction by its error, tells why, retries it, and has it on the record', async () => {
     await open('transactions');
+    await page.getByLabel('Search text').waitFor();
     await page.keyboard.press('/');
     await page.keyboard.type('gate is SHUT');
     await page.keyboard.press('Enter');

@@ -29,7 +29,9 @@ export function TransactionsScreen({ query }: { query: URLSearchParams }) {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [isPointed, setIsPointed] = useState(false);
   const [wanted, setWanted] = useState<Wanted | null>(null);
-  const list = useSteadyRows(path, body?.transactions ?? null, isPointed || selected.size > 0);
+  // While another list is on its way, the answer that is there is still that of the one before.
+  const lines = isLoading ? null : (body?.transactions ?? null);
+  const list = useSteadyRows(path, lines, isPointed || selected.size > 0);
   // Another list has other rows.
   useEffect(() => setSelected(new Set()), [path]);
 
