@@ -18,6 +18,9 @@ export type Answered<T> =
   | { readonly ok: true; readonly body: T }
   | { readonly ok: false; readonly refused: Refused };
 
+/** Event of the window: the coordinator does not know us any more. */
+export const sessionOver = 'settle:session-over';
+
 /** What a screen says of a route that this coordinator does not have. */
 export const notOffered: Refused = {
   status: 404,
@@ -71,6 +74,7 @@ async function ask<T>(path: string, init: RequestInit): Promise<Answered<T>> {
   try {
     const response = await fetch(path, { ...init, signal: AbortSignal.timeout(patienceMs) });
     if (response.status === 204) return { ok: true, body: null as T };
+    if (response.status === 401 && path !== '/v1/session') dispatchEvent(new Event(sessionOver));
     const body: unknown = await response.json();
     // The one cast of an answer to what the protocol says of it.
     if (response.ok) return { ok: true, body: body as T };

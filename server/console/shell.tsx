@@ -4,7 +4,7 @@
  */
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { SessionView } from '../../client-sdk/protocol/desk.ts';
-import { look, type Refused, take } from './ask.ts';
+import { look, type Refused, sessionOver, take } from './ask.ts';
 import { type Live, LiveContext, type LiveState } from './live.ts';
 import { Dialog } from './parts/dialog.tsx';
 import { useKeys } from './parts/keys.ts';
@@ -60,7 +60,12 @@ export function Shell({ openLive }: { openLive: () => Live }) {
     setWho({ kind: 'lost', refused });
     setTimeout(ask, askAgainMs);
   }, []);
-  useEffect(() => void ask(), [ask]);
+  useEffect(() => {
+    void ask();
+    const again = () => void ask();
+    addEventListener(sessionOver, again);
+    return () => removeEventListener(sessionOver, again);
+  }, [ask]);
   switch (who.kind) {
     case 'asking':
       return <main aria-busy="true" />;
