@@ -345,12 +345,6 @@ export interface VerifyLogRequest {
   readonly after?: string;
   /** 1..500, default 100. */
   readonly limit?: number;
-/** `GET /v1/log/verify?after=GID&limit=N`: reads records back, a page of gids at a time. */
-export interface LogVerdict {
-  readonly checked: number;
-  readonly faults: readonly { readonly gid: Gid; readonly what: string }[];
-  /** Give it back as `after`; null: that was the last page. */
-  readonly next: Gid | null;
 }
 
 /** `GET /v1/config`: every setting and where it came from; secrets are hidden. */
@@ -366,7 +360,6 @@ export interface ConfigView {
  * `POST /v1/participants/{service}/drain`, `…/undrain`: no new calls, or calls again. On the record of
  * the audit. Kept in memory: a coordinator that starts again has forgotten it, and calls again.
  */
-/** `POST /v1/participants/{service}/drain`, `…/undrain`: no new calls, or calls again. On the record. */
 export interface DrainRequest {
   readonly service: string;
   readonly reason: string;
