@@ -22,7 +22,10 @@ export interface ApiClient {
    * code of the problem that was answered. `isLong`: it may take minutes.
    */
   get(path: string, query?: Query, options?: { readonly isLong: boolean }): Promise<unknown>;
-  /** POST of a JSON body, which may take minutes; throws the same. After UNKNOWN it may have been done. */
+  /**
+   * POST of a JSON body, which may take minutes; throws the same, but UNREACHABLE only when nothing was
+   * sent. After UNKNOWN it may have been done.
+   */
   post(path: string, body: object): Promise<unknown>;
   /** Texts of `data:` of an event stream, until it ends or the signal says so; throws the same. */
   events(path: string, signal: AbortSignal): AsyncIterable<string>;
@@ -47,10 +50,15 @@ export function createApiClient(
   }
   const own = headersOf(caller);
   const ask = async (url: URL, init: RequestInit, timeoutMs: number) => {
-    const response = await reach(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
-    const body = await readJson(response);
-    if (response.ok) return body;
-    throw refusalOf(body, response.status);
+    const mayChange = init.method === 'POST';
+    try {
+      const response = await reach(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+      const body = await readJson(response);
+      if (response.ok) return body;
+      throw refusalOf(body, response.status);
+    } catch (error) {
+      throw mayChange ? unknownUnlessUnsent(error) : error;
+    }
   };
   return {
     get(path, query = {}, { isLong } = { isLong: false }) {
@@ -89,6 +97,25 @@ async function reach(url: URL, init: RequestInit): Promise<Response> {
     }
     throw new Failure('UNREACHABLE', `Nothing answers at ${url.origin}.`, { cause: error });
   }
+}
+
+/** The request of a line that broke, or of a proxy that gave up, may have been carried out. */
+function unknownUnlessUnsent(error: unknown): unknown {
+  if (!(error instanceof Failure) || error.code !== 'UNREACHABLE') return error;
+  if (wasNeverSent(error.cause)) return error;
+  const detail = 'The answer was lost: it may have been done, which `settle audit list` tells.';
+  return new Failure('UNKNOWN', detail, { cause: error });
+}
+
+/** Errors of looking up the address and of connecting to it; fetch has them as the cause of its own. */
+const unsent: ReadonlySet<unknown> = new Set([
+  ...['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+function wasNeverSent(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && unsent.has(cause.code);
 }
 
 async function readJson(response: Response): Promise<unknown> {

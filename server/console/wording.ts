@@ -112,3 +112,15 @@ export function troubleText(line: Listed): string {
   const hasCause = !isPlain || line.cause?.detail !== undefined;
   return line.lastError ?? (hasCause ? causeText(line.cause) : '');
 }
+
+/**
+ * What to say over a refusal of something that was to be changed. Without an answer of the coordinator
+ * nobody knows: the line may have broken behind the request.
+ */
+export function undoneWords(
+  { status, code }: { readonly status: number; readonly code: string },
+  nothing: string,
+): string {
+  const isAnswered = status !== 0 && code !== 'UNKNOWN';
+  return isAnswered ? nothing : 'Nobody knows whether it was done; look at the audit';
+}

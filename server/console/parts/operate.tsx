@@ -12,7 +12,7 @@ import type {
 } from '../../../client-sdk/protocol/desk.ts';
 import { type Answered, tell } from '../ask.ts';
 import { href } from '../route.ts';
-import { count, counted, phaseWords } from '../wording.ts';
+import { count, counted, phaseWords, undoneWords } from '../wording.ts';
 import { Confirm } from './confirm.tsx';
 import { Badge, GidLink, PhaseBadge, Refusal, Table } from './shown.tsx';
 
@@ -91,7 +91,10 @@ function Preview({ answer }: { answer: Answered<OperationAnswer> | null }) {
 }
 
 function Outcome({ answer }: { answer: Answered<OperationAnswer> }) {
-  if (!answer.ok) return <Refusal refused={answer.refused} what="Nothing was done" />;
+  if (!answer.ok)
+    return (
+      <Refusal refused={answer.refused} what={undoneWords(answer.refused, 'Nothing was done')} />
+    );
   const { auditSeq, results } = answer.body;
   const done = results.filter(isPossible).length;
   return (

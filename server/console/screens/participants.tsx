@@ -7,7 +7,7 @@ import { Confirm } from '../parts/confirm.tsx';
 import { Age, Badge, Empty, Panel, Refusal, Table } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
-import { count, counted } from '../wording.ts';
+import { count, counted, undoneWords } from '../wording.ts';
 import { listIn } from './list-in.ts';
 
 /** The screen. */
@@ -109,7 +109,10 @@ function DrainDialog(props: {
   const act = async (reason: string) => {
     const path = `/v1/participants/${encodeURIComponent(service)}/${verb}`;
     const answer = await tell<unknown>(path, { reason });
-    if (!answer.ok) return <Refusal refused={answer.refused} what="Nothing was done" />;
+    if (!answer.ok)
+      return (
+        <Refusal refused={answer.refused} what={undoneWords(answer.refused, 'Nothing was done')} />
+      );
     return <p>{isDrained ? `${service} gets calls again.` : `${service} gets no new calls.`}</p>;
   };
   return (

@@ -16,7 +16,7 @@ import { Confirm } from '../parts/confirm.tsx';
 import { Badge, Empty, Panel, Refusal } from '../parts/shown.tsx';
 import { go, href } from '../route.ts';
 import { useMayChange } from '../session.ts';
-import { counted, participantText } from '../wording.ts';
+import { counted, participantText, undoneWords } from '../wording.ts';
 import { type Choice, type Choices, resolutionOf, rowId, undecided } from './choices.ts';
 import { ResolvedRows } from './resolved-rows.tsx';
 import { UndoRow } from './undo-row.tsx';
@@ -142,7 +142,13 @@ function ResolveDialog(props: {
   const act = async (reason: string) => {
     const { gid: _, ...body } = request;
     const answer = await tell<ResolvedAnswer>(path, { ...body, reason });
-    if (!answer.ok) return <Refusal refused={answer.refused} what="Nothing was written" />;
+    if (!answer.ok)
+      return (
+        <Refusal
+          refused={answer.refused}
+          what={undoneWords(answer.refused, 'Nothing was written')}
+        />
+      );
     return (
       <>
         <p>
