@@ -129,7 +129,12 @@ test('Dockerfile: its sources are there, it ends as nobody, it asks its health b
       expect(existsSync(join(root, source)), source).toBe(true);
     }
   }
-  for (const line of of('FROM')) expect(line).toMatch(/^FROM \$\{BASE\}( AS build)?$/);
+  // Nothing comes from elsewhere than the base, and the image starts from it anew.
+  const froms = of('FROM').map((line) => line.replaceAll(/[${}]/g, ''));
+  const stages = froms.map((line) => /^FROM (\S+)(?: AS (\w+))?$/.exec(line) ?? []);
+  const known = ['BASE', ...stages.map(([, , name]) => name)];
+  for (const [line, source] of stages) expect(known, line).toContain(source);
+  expect(stages.at(-1)?.slice(1)).toEqual(['BASE', undefined]);
   expect(of('USER')).toEqual(['USER 10001:10001']);
   const [, main = ''] = /"node", "\/opt\/settle\/([^"]+)"/.exec(of('ENTRYPOINT')[0] ?? '') ?? [];
   expect(existsSync(join(root, main))).toBe(true);
