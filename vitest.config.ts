@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Two projects: `unit` needs nothing but Node; `system` starts servers and processes, so its files
-// run one after another (two cores) with a generous limit that only a hang can reach.
+// `unit` needs nothing but Node; `system` starts servers and processes, so its files run one after
+// another (two cores) with a generous limit that only a hang can reach. `container` builds and runs
+// the image: minutes, and as root, so `npm test` leaves it out.
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -24,6 +25,15 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{conformance,integration,blackbox,examples,at,browser}/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'container',
+          include: ['test/container/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,
