@@ -10,6 +10,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { BranchCaller } from './branch-caller.ts';
 import { SettleError } from './errors.ts';
+import { refuseReserved } from './gid.ts';
 import { type BranchId, contextHeaders, type Gid, isGid, type Phase } from './protocol/index.ts';
 import type { Locals } from './resource/locals.ts';
 
@@ -142,11 +143,17 @@ class BranchContext implements TransactionContext {
   }
 }
 
-/** The gid that the headers carry; null when they carry none. INVALID_REQUEST when it is no gid. */
+/**
+ * The gid that the headers carry; null when they carry none. INVALID_REQUEST when it is no gid, or
+ * one that no transaction can have.
+ */
 export function gidOf(from: HeadersOrGid): Gid | null {
   const value = typeof from === 'string' ? from : headerOf(from);
   if (value === null) return null;
-  if (isGid(value)) return value;
+  if (isGid(value)) {
+    refuseReserved(value);
+    return value;
+  }
   const shown = JSON.stringify(value.slice(0, 80));
   throw new SettleError('INVALID_REQUEST', `${contextHeaders.gid} is ${shown}, which is not a gid`);
 }

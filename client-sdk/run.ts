@@ -5,16 +5,9 @@
 import { type Client, rolledBackError } from './client.ts';
 import { durationMs } from './duration.ts';
 import { SettleError } from './errors.ts';
-import { newGid } from './gid.ts';
+import { gidGiven } from './gid.ts';
 import { payloadOf } from './json.ts';
-import {
-  type Gid,
-  isGid,
-  type Phase,
-  type StepSpec,
-  type SubmitRequest,
-  type TransactionAnswer,
-} from './protocol/index.ts';
+import type { Gid, Phase, StepSpec, SubmitRequest, TransactionAnswer } from './protocol/index.ts';
 import type { StandardSchema } from './standard-schema.ts';
 import { check } from './tcc.ts';
 
@@ -69,10 +62,7 @@ export async function runSaga<Results>(
   options: RunOptions,
 ): Promise<RunOutcome<Results>> {
   const { id, signal } = options;
-  if (id !== undefined && !isGid(id)) {
-    throw new SettleError('INVALID_REQUEST', `id: "${id}" is not a gid`);
-  }
-  const gid = id ?? newGid();
+  const gid = gidGiven('id', id);
   if (saga.input !== undefined) await check(saga.name, saga.input, input);
   const waitMs = durationMs('waitMs', options.waitMs ?? defaults.waitMs, waitRange);
   const endsAtMs = performance.now() + waitMs;

@@ -13,9 +13,9 @@ import { currentScope, runInScope, type Scope, type TransactionContext } from '.
 import { commit, rollBack } from './decision.ts';
 import { type Duration, durationMs } from './duration.ts';
 import { SettleError } from './errors.ts';
-import { newGid } from './gid.ts';
+import { gidGiven } from './gid.ts';
 import { OpenTransaction, type Plan } from './open-transaction.ts';
-import { type Gid, isGid, limits } from './protocol/index.ts';
+import { type Gid, limits } from './protocol/index.ts';
 
 /** How a global transaction runs. */
 export interface TransactionOptions {
@@ -23,7 +23,8 @@ export interface TransactionOptions {
    * Default: a new one. Give your own (an order's id, say) to carry on after a crash of this
    * process: the same gid, options and first calls begin the same transaction, and tries that
    * were done answer again. If it was decided meanwhile, it rejects with ROLLED_BACK or
-   * ALREADY_COMMITTED. Two processes must not run one gid at the same time.
+   * ALREADY_COMMITTED. Two processes must not run one gid at the same time. None that begins
+   * with `settle.`.
    */
   readonly gid?: Gid;
   /** For people and for search; default `transaction`. */
@@ -129,11 +130,8 @@ function isOver(gid: Gid): SettleError {
 
 function planOf(options: TransactionOptions): Plan {
   const { gid, timeout = defaults.timeoutMs, waitMs = defaults.waitMs } = options;
-  if (gid !== undefined && !isGid(gid)) {
-    throw new SettleError('INVALID_REQUEST', `gid: "${gid}" is not a gid`);
-  }
   return {
-    gid: gid ?? newGid(),
+    gid: gidGiven('gid', gid),
     name: options.name ?? 'transaction',
     timeoutMs: durationMs('timeout', timeout, {
       min: limits.timeoutMsMin,

@@ -8,6 +8,8 @@ export const limits = {
   branchesMax: 256,
   /** Grammar of a gid: safe in URLs, headers, file names and SQL tools. */
   gidPattern: '^[A-Za-z0-9._-]{1,64}$',
+  /** Gids that begin so are the coordinator's own (its audit is kept under them): refused for all else. */
+  gidPrefixReserved: 'settle.',
   /** Service, method, saga and step names. */
   namePattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$',
   /** A callback address without the operation at its end. */
@@ -52,6 +54,13 @@ const nameExpression = new RegExp(limits.namePattern);
 /** True when the text may be a gid. */
 export function isGid(text: string): boolean {
   return gidExpression.test(text);
+}
+
+/** What is wrong with a gid that a transaction cannot have, and what to do; null when it may. */
+export function reservedGidFault(gid: string): string | null {
+  const { gidPrefixReserved: prefix } = limits;
+  if (!gid.startsWith(prefix)) return null;
+  return `gid: those that begin with "${prefix}" are the coordinator's own; take one without it`;
 }
 
 /** True when the text may name a service, a method, a saga, or a step. */

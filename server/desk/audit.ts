@@ -7,7 +7,13 @@
  * The chain is cut into gids of 256 rows, for a gid is read whole.
  */
 import { createHash } from 'node:crypto';
-import type { AuditVerdict, AuditView, EpochMs, Gid } from '../../client-sdk/protocol/index.ts';
+import {
+  type AuditVerdict,
+  type AuditView,
+  type EpochMs,
+  type Gid,
+  limits,
+} from '../../client-sdk/protocol/index.ts';
 import {
   type AppendAnswer,
   type LogRow,
@@ -42,7 +48,7 @@ export interface AuditPorts {
 }
 
 /** Gids that start so are not for transactions. */
-export const auditGidPrefix = 'settle.audit.';
+export const auditGidPrefix = `${limits.gidPrefixReserved}audit.`;
 
 const rowsPerGid = 256;
 /** Sixteen times 256 small rows. */

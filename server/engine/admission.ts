@@ -1,8 +1,9 @@
 /**
  * Who may come in. Early refusals, before anything is stored: they say what is wrong and when to come
- * again. Decisions and reads are let in as long as the term lasts, for they make open work end.
+ * again. Decisions and reads are let in as long as the term lasts, for they make open work end. Gids
+ * of the coordinator's own never come in: nothing that a caller sends can reach the audit in the log.
  */
-import type { Gid, Participant } from '../../client-sdk/protocol/index.ts';
+import { type Gid, type Participant, reservedGidFault } from '../../client-sdk/protocol/index.ts';
 import type { Transport } from '../dispatch/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { EngineStats, Refusal } from './coordinator.ts';
@@ -26,7 +27,7 @@ type CommitLoad = Pick<GroupCommit<unknown>, 'pendingRows' | 'stalledMs' | 'queu
 /** Null when the request may come in. */
 export interface Admission {
   /** For begin and submit. */
-  newWork(participants: readonly { readonly participant: Participant }[]): Refusal | null;
+  newWork(gid: Gid, participants: readonly { readonly participant: Participant }[]): Refusal | null;
   /** For requests about a gid; `participants` are those it would add. */
   work(gid: Gid, participants?: readonly { readonly participant: Participant }[]): Refusal | null;
 }
@@ -71,12 +72,16 @@ export function createAdmission(ports: AdmissionPorts): Admission {
   }
 
   return {
-    newWork(participants) {
+    newWork(gid, participants) {
+      const reserved = reservedRefusal(gid);
+      if (reserved !== null) return reserved;
       const state = ports.state();
       if (state === 'stopping') return refusal('STOPPING', 'the coordinator is stopping', 500);
       return termRefusal(state) ?? loadRefusal() ?? checkTargets(participants, reaches);
     },
     work(gid, participants = []) {
+      const reserved = reservedRefusal(gid);
+      if (reserved !== null) return reserved;
       const waiting = mailboxes.get(gid)?.tasks.length ?? 0;
       if (waiting >= engineLimits.mailboxTasksMax) {
         return refusal('OVERLOADED', `${waiting} requests wait for this gid`, 1_000);
@@ -84,6 +89,11 @@ export function createAdmission(ports: AdmissionPorts): Admission {
       return termRefusal(ports.state()) ?? checkTargets(participants, reaches);
     },
   };
+}
+
+function reservedRefusal(gid: Gid): Refusal | null {
+  const fault = reservedGidFault(gid);
+  return fault === null ? null : refusal('INVALID_REQUEST', fault);
 }
 
 /** Without a term nothing can be answered. */

@@ -149,13 +149,13 @@ export function createRequests(
       operate(ports, request, answered);
     },
     begin(request, answered) {
-      const refused = admission.newWork(request.branches ?? []);
+      const refused = admission.newWork(request.gid, request.branches ?? []);
       if (refused !== null) return answered(refused);
       const event = beginEvent(request, options, stamp());
       enter(registry.fresh(request.gid), event, showIds, answered);
     },
     submit(request, answered) {
-      const refused = admission.newWork(request.steps);
+      const refused = admission.newWork(request.gid, request.steps);
       if (refused !== null) return answered(refused);
       const want = request.wait === 'submitted' ? 'shown' : 'completed';
       const waitMs = patienceMs(request.waitMs, engineLimits.submitWaitMs);

@@ -1,7 +1,9 @@
 /** What requests are refused for, and how a try is passed on. */
 import { describe, expect, test } from 'vitest';
 import type { CallAnswer, TransactionAnswer, TryAnswer } from '../../client-sdk/protocol/index.ts';
-import { createStage, type Stage, twoBranches } from './stage.ts';
+import type { Answer } from '../../server/engine/coordinator.ts';
+import type { Engine } from '../../server/engine/engine.ts';
+import { createStage, type Stage, stepsOf, twoBranches } from './stage.ts';
 
 const begin = (stage: Stage, branches = twoBranches) =>
   stage.ask<TransactionAnswer>((e, a) => e.begin({ gid: 'g1', branches }, a));
@@ -26,6 +28,31 @@ describe('a begin under a gid that is taken', () => {
     await stage.time.settle();
     expect(again.answer).toMatchObject({ ok: false, code: 'CONFLICT' });
     expect(await stage.view('g1')).toMatchObject({ branches: [{}, {}] });
+  });
+});
+
+describe('a gid of the coordinator’s own', () => {
+  const gid = 'settle.audit.00000001';
+  const participant = { service: 'bank', method: 'debit' };
+  const asks: readonly (readonly [
+    string,
+    (e: Engine, a: (answer: Answer<unknown>) => void) => void,
+  ])[] = [
+    ['begin', (e, a) => e.begin({ gid, branches: twoBranches }, a)],
+    ['submit', (e, a) => e.submit({ gid, name: 's', steps: stepsOf('fly') }, a)],
+    ['register', (e, a) => e.register({ gid, request: 'r', branches: [{ participant }] }, a)],
+    ['try', (e, a) => e.tryBranch({ gid, branchId: 1 }, a)],
+    ['decide', (e, a) => e.decide({ gid, direction: 'commit' }, a)],
+    ['get', (e, a) => e.get({ gid }, a)],
+    ['undo', (e, a) => e.undo({ gid }, a)],
+  ];
+
+  test.each(asks)('is refused by %s, and nothing is stored or asked', async (_, ask) => {
+    const stage = await createStage();
+    const asked = stage.ask(ask);
+    await stage.time.settle();
+    expect(asked.answer).toMatchObject({ ok: false, code: 'INVALID_REQUEST' });
+    expect([stage.appended, stage.calls, stage.engine.stats().open]).toEqual([[], [], 0]);
   });
 });
 
