@@ -13,6 +13,7 @@ import { type Logger, silentLogger } from './logger.ts';
 import type { Database } from './participant/databases/detect.ts';
 import { createHost } from './participant/host.ts';
 import type { TccDefinition } from './participant/method.ts';
+import { pong } from './participant/pong.ts';
 import { isName, limits } from './protocol/index.ts';
 import { defineResource } from './resource/at.ts';
 import { WaitWatch } from './resource/waits-watch.ts';
@@ -93,6 +94,8 @@ export async function connectTuned(
     throw error;
   }
   const waits = new WaitWatch({ channel, logger });
+  host.know('ping', pong);
+  host.know('holders', (payload) => waits.holders(payload));
   const client: Client = { channel, host, service, requestTimeoutMs, logger, waits };
   return settleOf(client, { instance, channel, welcomeMsMax: tuning.welcomeMsMax });
 }

@@ -12,6 +12,7 @@ import type {
 } from 'fastify';
 import { callOf } from './participant/call-body.ts';
 import type { Method } from './participant/host.ts';
+import { pong } from './participant/pong.ts';
 import {
   problemOf,
   problemOfAnswer,
@@ -19,13 +20,7 @@ import {
   problemType,
   retryAfterOf,
 } from './problem.ts';
-import {
-  contextHeaders,
-  limits,
-  type Operation,
-  type Problem,
-  type Question,
-} from './protocol/index.ts';
+import { contextHeaders, limits, type Problem } from './protocol/index.ts';
 import type { Settle } from './settle.ts';
 
 /** Marks handlers of `participantRoutes`, whose calls come from the coordinator. */
@@ -70,16 +65,19 @@ export function settlePlugin(settle: Pick<Settle, 'join'>): FastifyPluginCallbac
  * Exposes a method over plain HTTP: `POST {path}/try`, `…/confirm`, `…/cancel` (or `…/run`,
  * `…/undo`), each taking a call as JSON (`gid` and `branchId` at least) and answering by the strict
  * result protocol: 200 with the result, 409 refused, 425 ongoing, 503 unknown; 400 for a body that
- * is no call. The coordinator reaches it as `{ url: 'http://host{path}' }`.
+ * is no call. `POST {path}/ping` says that it is there. The coordinator reaches it as
+ * `{ url: 'http://host{path}' }`.
  */
 export function participantRoutes(app: FastifyInstance, method: Method, path: string): void {
   for (const operation of method.operations) {
     const handler = Object.assign(answering(method, operation), { [participantHandler]: true });
     app.post(`${path}/${operation}`, { bodyLimit: limits.bodyBytesMax }, handler);
   }
+  const ping = Object.assign(async () => pong().result, { [participantHandler]: true });
+  app.post(`${path}/ping`, { bodyLimit: limits.bodyBytesMax }, ping);
 }
 
-function answering(method: Method, operation: Operation | Question) {
+function answering(method: Method, operation: Method['operations'][number]) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const call = callOf(request.body, { method: method.name, operation });
     if (typeof call === 'string') return sendProblem(reply, problemOf('INVALID_REQUEST', call));

@@ -128,6 +128,7 @@ function createParts(
   const desk = deskOf(config, { clock, log, engine, access, participants });
   const lookout = createLookout({
     ...{ clock, log, desk, coordinator: engine, channel: channelTransport },
+    callbacks: callbacks[0] ?? null,
     node: {
       node: config.node,
       version,

@@ -159,17 +159,18 @@ export function openChannel(options: ChannelOptions, host: Host, logger: Logger)
 
   async function answer(id: number, call: Call): Promise<void> {
     const itsTerm = term;
-    callsRunning += 1;
+    const places = isAboutInstance(call) ? 0 : 1;
+    callsRunning += places;
     let text: string;
     try {
-      const isBusy = callsRunning > options.callsMax;
+      const isBusy = places > 0 && callsRunning > options.callsMax;
       text = answerMessage(id, isBusy ? busyAnswer(options) : await host.answer(call));
       if (!fitsFrame(text)) text = unknownMessage(id, 'the answer is larger than a frame');
     } catch (error) {
       logger.error({ ...fields, gid: call.gid, method: call.method, error }, 'no answer was made');
       text = unknownMessage(id, 'the answer could not be encoded');
     }
-    callsRunning -= 1;
+    callsRunning -= places;
     if (itsTerm === term) line.connection?.send(text);
     checkIdle();
   }
@@ -231,6 +232,11 @@ export function openChannel(options: ChannelOptions, host: Host, logger: Logger)
       return closing;
     },
   };
+}
+
+/** Whoever is busy, or takes no calls, still says that it is there; that takes no call's place. */
+function isAboutInstance({ operation }: Call): boolean {
+  return operation === 'ping' || operation === 'holders';
 }
 
 function busyAnswer({ instance, callsMax }: ChannelOptions): CallAnswer {

@@ -9,9 +9,11 @@ import { SettleError } from '../errors.ts';
 import {
   type Call,
   type CallAnswer,
+  type InstanceQuestion,
   isName,
+  type Json,
   type Operation,
-  type Question,
+  type ResourceQuestion,
 } from '../protocol/index.ts';
 import { answerOfError } from './answer.ts';
 
@@ -20,7 +22,7 @@ export interface Method {
   /** Unique in its service; grammar and length as `limits.namePattern`. */
   readonly name: string;
   /** `try confirm cancel`, `run undo`, or those of a resource: `commit rollback` and questions. */
-  readonly operations: readonly (Operation | Question)[];
+  readonly operations: readonly (Operation | ResourceQuestion)[];
   /** Performs the call once and never rejects. Safe to repeat: the barrier answers duplicates. */
   handle(call: Call): Promise<CallAnswer>;
 }
@@ -32,6 +34,8 @@ export interface Host {
    * name is taken and INVALID_REQUEST when it is outside its grammar.
    */
   offer(method: Method): void;
+  /** Answers a question about this process itself; a second answer takes the place of the first. */
+  know(question: InstanceQuestion, answer: (payload: Json) => CallAnswer): void;
   /** Names in the order of their offers: the list that `hello` carries. */
   methods(): readonly string[];
   /** Answers a call; never rejects. A method that is not offered answers `unknown`. */
@@ -43,6 +47,7 @@ export interface Host {
 /** An empty host. It holds no resource and needs no closing. */
 export function createHost(): Host {
   const offered = new Map<string, Method>();
+  const known = new Map<string, (payload: Json) => CallAnswer>();
   const listeners = new Set<() => void>();
   return {
     offer(method) {
@@ -55,8 +60,13 @@ export function createHost(): Host {
       offered.set(method.name, method);
       for (const changed of listeners) changed();
     },
+    know: (question, answer) => void known.set(question, answer),
     methods: () => [...offered.keys()],
-    answer: (call) => answerCall(offered, call),
+    answer(call) {
+      const about = known.get(call.operation);
+      if (about === undefined) return answerCall(offered, call);
+      return Promise.resolve(about(call.payload));
+    },
     onChange(changed) {
       listeners.add(changed);
       return () => {
@@ -71,10 +81,14 @@ function answerCall(offered: ReadonlyMap<string, Method>, call: Call): Promise<C
   if (method === undefined) {
     return notOffered(`this instance does not offer the method "${call.method}"`);
   }
-  if (!method.operations.includes(call.operation)) {
+  if (!isOperationOf(method, call.operation)) {
     return notOffered(`the method "${call.method}" has no operation "${call.operation}"`);
   }
   return method.handle(call).catch(answerOfError);
+}
+
+function isOperationOf({ operations }: Method, operation: Call['operation']): boolean {
+  return operations.some((own) => own === operation);
 }
 
 // Unknown, not refused: during a rolling upgrade another instance may well offer it.

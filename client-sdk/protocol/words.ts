@@ -61,7 +61,16 @@ export type Operation =
  * What a resource may be asked besides: how its rows stand, to resolve dirty ones, who holds rows,
  * whether it has its tables. Bodies and answers are in `undo.ts`.
  */
-export type Question = 'inspect' | 'resolve' | 'locks' | 'health';
+export type ResourceQuestion = 'inspect' | 'resolve' | 'locks' | 'health';
+
+/**
+ * What one process is asked about itself: whether it is there, and whose connections these are.
+ * Bodies and answers are in `instance.ts`.
+ */
+export type InstanceQuestion = 'ping' | 'holders';
+
+/** What is asked of no transaction's share: nothing comes of it. */
+export type Question = ResourceQuestion | InstanceQuestion;
 
 /** Who answers for a branch: a method of a service (any live instance), or an HTTP address. */
 export type Participant =

@@ -49,6 +49,7 @@ export const lockTimeoutMsDefault = 5_000;
 export class Resource<Native> implements LocalSource {
   readonly participant: Participant;
   readonly #client: Client;
+  readonly #resource: string;
   readonly #ports: ResourcePorts<Native>;
   readonly #localCommits: LocalCommits;
   readonly #waits: WaitDatabase<Native>;
@@ -66,6 +67,7 @@ export class Resource<Native> implements LocalSource {
       throw new SettleError('INVALID_CONFIG', `localCommits: ${localCommits} is not end or eager`);
     }
     this.#client = client;
+    this.#resource = resource;
     this.#localCommits = localCommits;
     this.#ports = { ...parts, lockTimeoutMs };
     const { logger } = client;
@@ -85,7 +87,10 @@ export class Resource<Native> implements LocalSource {
       held.release(error instanceof Error ? error : new Error('it did not begin'));
       throw error;
     }
-    const ports = { source: this.#waits, session: held, connection: name };
+    const ports = {
+      ...{ source: this.#waits, session: held, connection: name },
+      resource: this.#resource,
+    };
     const local = waits.open(this.#client.waits, ports);
     const connection = releasing(held, local);
     const turns = new Turns(lockTimeoutMs);

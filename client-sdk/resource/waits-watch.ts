@@ -6,7 +6,17 @@
 import type { Channel } from '../channel/channel.ts';
 import { runInScope } from '../context.ts';
 import type { Logger } from '../logger.ts';
-import { limits, type ReportWaitsAnswer, type ReportWaitsRequest } from '../protocol/index.ts';
+import {
+  askedConnectionsMax,
+  type CallAnswer,
+  type DatabaseConnection,
+  type HoldersAnswer,
+  type HoldersQuestion,
+  type Json,
+  limits,
+  type ReportWaitsAnswer,
+  type ReportWaitsRequest,
+} from '../protocol/index.ts';
 import type { ScopeWaits, ScopeWatch, StatementWait, WaitSource } from './waits.ts';
 
 /** What a watch needs. */
@@ -56,6 +66,19 @@ export class WaitWatch implements ScopeWatch {
     this.#scopes.delete(scope);
   }
 
+  /** Answers the question `holders` from what is in memory. */
+  holders(payload: Json): CallAnswer {
+    const asked = connectionsIn(payload);
+    if (asked === null) return { outcome: 'refused', error: 'the question is not understood' };
+    const nowMs = performance.now();
+    const held = [...this.#scopes].flatMap((scope) =>
+      scope.held(nowMs).filter(({ database, id }) => asked.has(`${database} ${id}`)),
+    );
+    const answer: HoldersAnswer = { held: held.slice(0, askedConnectionsMax) };
+    // It is made of texts, numbers and lists.
+    return { outcome: 'done', result: answer as unknown as Json };
+  }
+
   readonly #tick = (): void => {
     if (this.#scopes.size === 0 && this.#timer !== null) {
       clearInterval(this.#timer);
@@ -101,6 +124,15 @@ export class WaitWatch implements ScopeWatch {
   #ask(request: ReportWaitsRequest): Promise<ReportWaitsAnswer> {
     return this.#ports.channel.request('reportWaits', request, { timeoutMs: answerMsMax });
   }
+}
+
+/** Null: it is no such question. */
+function connectionsIn(payload: Json): ReadonlySet<string> | null {
+  const { connections } = (payload ?? {}) as Partial<HoldersQuestion>;
+  if (!Array.isArray(connections) || connections.length > askedConnectionsMax) return null;
+  return new Set(
+    connections.map((one: Partial<DatabaseConnection> | null) => `${one?.database} ${one?.id}`),
+  );
 }
 
 function restOf(error: unknown): number {

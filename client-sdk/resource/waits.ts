@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { SettleError } from '../errors.ts';
-import type { DatabaseConnection, Gid } from '../protocol/index.ts';
+import type { DatabaseConnection, Gid, HeldConnection } from '../protocol/index.ts';
 import type { Session } from './facts.ts';
 
 /** A statement that runs, and may wait for a lock. */
@@ -111,6 +111,17 @@ export class ScopeWaits {
     return this.#openedAtMs <= sinceMs && this.#isElsewhere();
   }
 
+  /** Its local transactions that are open on connections with a name. */
+  held(nowMs: number): readonly HeldConnection[] {
+    return [...this.#locals].flatMap(({ ports, openedAtMs, waits }) => {
+      const { connection, resource } = ports;
+      if (connection === null) return [];
+      const holders = [...waits].flatMap((wait) => (wait.kind === 'decision' ? wait.holder : []));
+      const openMs = Math.round(nowMs - openedAtMs);
+      return { ...connection, resource, gid: this.gid, openMs, awaits: [...new Set(holders)] };
+    });
+  }
+
   get connections(): readonly DatabaseConnection[] {
     return [...this.#locals].flatMap(({ ports }) => ports.connection ?? []);
   }
@@ -120,6 +131,8 @@ export class ScopeWaits {
 export interface LocalWaitsPorts {
   readonly source: WaitSource;
   readonly session: Session;
+  /** As its resource is called. */
+  readonly resource: string;
   /** Null: nothing that it waits for is known. */
   readonly connection: DatabaseConnection | null;
 }
@@ -128,6 +141,7 @@ export interface LocalWaitsPorts {
 export class LocalWaits {
   readonly waits = new Set<Wait>();
   readonly ports: LocalWaitsPorts;
+  readonly openedAtMs = performance.now();
   readonly #scope: ScopeWaits;
   readonly #closed: () => void;
   /** Resolves when no cancel of ours can reach the connection any more; null: there was none. */

@@ -28,6 +28,18 @@ export const lookoutSchemas = {
     },
     ['service', 'reason'],
   ),
+  Ping: record(
+    {
+      name: {
+        type: 'string',
+        minLength: 1,
+        maxLength: limits.urlLengthMax,
+        description: 'A service, or the address of a participant of an open transaction.',
+      },
+      timeoutMs: { type: 'integer', minimum: 50, maximum: 10_000, description: 'Default 2000.' },
+    },
+    [],
+  ),
   VerifyLog: record(
     {
       after: { type: 'string', maxLength: 256, description: 'The `next` of the page before.' },
@@ -93,6 +105,15 @@ export const lookoutAnswerSchemas = {
       answer({ instance: text, methods: list(text), callsInFlight: number, connectedAtMs: number }),
     ),
     ...{ owed: number, oldestOwedAtMs: numberOrNull, lastError: textOrNull, isDrained: truth },
+  }),
+  PingAnswer: answer({ pings: list(ref('PingView')), left: number }),
+  PingView: answer({
+    name: text,
+    instance: textOrNull,
+    outcome: { type: 'string', enum: ['answered', 'unsupported', 'noAnswer', 'unreachable'] },
+    roundTripMs: { type: ['number', 'null'] },
+    version: textOrNull,
+    detail: textOrNull,
   }),
   DrainAnswer: answer({
     service: text,

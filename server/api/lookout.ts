@@ -55,6 +55,15 @@ function participantRoutes(): readonly Route[] {
       ask: ({ lookout }) => given(lookout.participants()),
     }),
     route({
+      method: 'GET',
+      path: '/v1/participants/ping',
+      summary: 'Ask each instance of a service, or of all, whether it is there. Changes nothing.',
+      verb: 'ping',
+      roles: looking,
+      answer: 'PingAnswer',
+      ask: ({ lookout }, request) => lookout.ping(request),
+    }),
+    route({
       method: 'POST',
       path: `${service}/drain`,
       summary: 'No new calls to a service until it is undrained, or the coordinator starts again.',

@@ -69,6 +69,7 @@ function coerced(name: string, value: unknown): unknown {
     case 'before':
     case 'branchId':
     case 'limit':
+    case 'timeoutMs':
     case 'waitMs':
       return numberOrText(value);
     case 'startedAfterMs':

@@ -10,6 +10,7 @@ import {
   withAsking,
   withChange,
 } from './options.ts';
+import { registerPing } from './participant-ping.ts';
 import { oneLine, tableLines } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { ageText } from './transaction-text.ts';
@@ -29,6 +30,7 @@ export function registerParticipants(program: Command, terminal: () => Terminal)
     participant.command('list').description('List services: who is connected, and who owes what.'),
     'one JSON object per line',
   ).action((options: AskOptions) => list(options, terminal()));
+  registerPing(participant, terminal);
   for (const verb of ['drain', 'undrain'] as const) {
     withChange(
       participant.command(verb).description(verbs[verb]).argument('<service>', 'its name'),

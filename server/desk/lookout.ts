@@ -14,6 +14,8 @@ import type {
   NodeView,
   OverviewView,
   ParticipantsAnswer,
+  PingAnswer,
+  PingRequest,
   ShardsAnswer,
   TimelineAnswer,
   TransactionView,
@@ -27,6 +29,7 @@ import type { Desk } from './desk.ts';
 import { createEvents, type Events } from './events.ts';
 import { explain, explainUnreadable } from './explain.ts';
 import { type Channel, participantViews } from './participants.ts';
+import { type Callbacks, ping } from './ping.ts';
 import { pivotsIn, timelineOf } from './timeline.ts';
 
 /** What the edge may ask. Never rejects for what a caller did. */
@@ -37,6 +40,8 @@ export interface Lookout {
   explanation(gid: Gid): Promise<Answer<Explanation>>;
   overview(): OverviewView;
   participants(): ParticipantsAnswer;
+  /** Asks instances and addresses whether they are there; changes nothing. NOT_FOUND. */
+  ping(request: PingRequest): Promise<Answer<PingAnswer>>;
   /** No more calls to a service, or calls again. Safe to repeat. FORBIDDEN, LOG_UNAVAILABLE. */
   drain(request: DrainRequest, isDrained: boolean, who: string): Promise<Answer<DrainAnswer>>;
   nodes(): NodesAnswer;
@@ -54,6 +59,7 @@ export interface LookoutPorts {
   readonly coordinator: Coordinator;
   readonly desk: Pick<Desk, 'change'>;
   readonly channel: Channel;
+  readonly callbacks: Callbacks | null;
   /** This coordinator; its epoch and state are asked of the engine. */
   readonly node: Pick<NodeView, 'node' | 'version' | 'startedAtMs'> & {
     readonly address: () => string;
@@ -79,6 +85,7 @@ export function createLookout(ports: LookoutPorts): Lookout {
     participants: () => ({
       participants: participantViews(channel.participants(), coordinator.owed(), channel.drained()),
     }),
+    ping: (request) => ping(ports, request),
     drain: (request, isDrained, who) => drain(ports, request, { isDrained, who }),
     nodes() {
       const { node, address, version, startedAtMs } = ports.node;

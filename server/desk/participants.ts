@@ -1,5 +1,11 @@
 /** Services as operators see them: who is connected, what is owed, who is drained. Pure. */
-import type { EpochMs, InstanceView, ParticipantView } from '../../client-sdk/protocol/index.ts';
+import type {
+  Call,
+  CallAnswer,
+  EpochMs,
+  InstanceView,
+  ParticipantView,
+} from '../../client-sdk/protocol/index.ts';
 import type { Owed } from '../engine/coordinator.ts';
 
 /** One connection, as the channel shows it. */
@@ -16,6 +22,13 @@ export interface Channel {
   participants(): readonly Connected[];
   drain(service: string, isDrained: boolean): void;
   drained(): readonly string[];
+  /** Asks each connection of a service; gives the instances. `answered` once for each, later. */
+  askEach(
+    service: string,
+    call: Call,
+    timeoutMs: number,
+    answered: (instance: string, answer: CallAnswer) => void,
+  ): readonly string[];
 }
 
 /** By name: all that are connected, owe something, or are drained. */

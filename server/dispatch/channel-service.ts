@@ -29,6 +29,8 @@ export interface PendingCall extends Due<PendingCall> {
   readonly answered: Answered;
   state: 'queued' | 'asked' | 'late' | 'over';
   readonly timeoutMs: number;
+  /** Places that it takes of its member's; a question about the member itself takes none. */
+  readonly places: 0 | 1;
   member: Member | null;
 }
 

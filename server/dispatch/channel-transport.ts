@@ -10,6 +10,7 @@
  * ```
  * Invariants: each call is answered exactly once, on its way to `late` or `over`; a connection has
  * at most `callsMax` calls asked or late; services share nothing, so a slow one slows no other.
+ * Questions to each instance (`askEach`) take no place and wait in no queue.
  */
 import type { Call, CallAnswer, EpochMs, Participant } from '../../client-sdk/protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -71,6 +72,17 @@ export interface ChannelTransport extends Transport {
   drain(service: string, isDrained: boolean): void;
   /** Services that are drained, in the order in which they were. */
   drained(): readonly string[];
+  /**
+   * Asks every connection of a service, also of one that is drained or busy. `answered` is called once
+   * for each, never before this has returned; `unknown` after `timeoutMs`, or when it is lost. Gives
+   * the instances that are asked, in order of their coming.
+   */
+  askEach(
+    service: string,
+    call: Call,
+    timeoutMs: number,
+    answered: (instance: string, answer: CallAnswer) => void,
+  ): readonly string[];
 }
 
 /** When a full queue is worth another attempt. */
@@ -127,7 +139,7 @@ class Channels implements ChannelTransport {
       const error = `OVERLOADED: ${service.queued} calls wait for service '${name}' already`;
       return this.#later.deliver(answered, notAsked(error, retrySoonMs));
     }
-    const pending = newPending({ call, method, service, answered, timeoutMs });
+    const pending = newPending({ call, method, service, answered, timeoutMs, places: 1 });
     this.#deadlines.add(pending, timeoutMs);
     if (member === null) return service.enqueue(pending);
     this.#isCalling = true;
@@ -183,6 +195,27 @@ class Channels implements ChannelTransport {
     return [...this.#drained];
   }
 
+  askEach(
+    name: string,
+    call: Call,
+    timeoutMs: number,
+    answered: (instance: string, answer: CallAnswer) => void,
+  ): readonly string[] {
+    const service = this.#services.get(name);
+    if (service === undefined || this.#isClosed) return [];
+    this.#isCalling = true;
+    const instances = [...service.members].map((member) => {
+      const { instance } = member.connection;
+      const asked = { call, method: call.method, service, timeoutMs, places: 0 } as const;
+      const pending = newPending({ ...asked, answered: (answer) => answered(instance, answer) });
+      this.#deadlines.add(pending, timeoutMs);
+      this.#ask(pending, member);
+      return instance;
+    });
+    this.#isCalling = false;
+    return instances;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const service of this.#services.values()) {
@@ -216,7 +249,7 @@ class Channels implements ChannelTransport {
   #ask(pending: PendingCall, member: Member): void {
     pending.state = 'asked';
     pending.member = member;
-    member.inFlight += 1;
+    member.inFlight += pending.places;
     pending.id = this.#calls.add(pending);
     member.connection.send({ kind: 'call', id: pending.id, call: pending.call });
   }
@@ -241,7 +274,8 @@ class Channels implements ChannelTransport {
   #release(pending: PendingCall): void {
     pending.state = 'over';
     this.#deadlines.delete(pending);
-    if (pending.member !== null && this.#calls.delete(pending.id)) pending.member.inFlight -= 1;
+    const { member, id, places } = pending;
+    if (member !== null && this.#calls.delete(id)) member.inFlight -= places;
   }
 
   #expire(pending: PendingCall): void {
@@ -254,9 +288,10 @@ class Channels implements ChannelTransport {
         return;
       }
       case 'asked': {
+        const error = `no answer within ${timeoutMs} ms; the operation may have happened`;
+        if (pending.places === 0) return this.#end(pending, { outcome: 'unknown', error });
         pending.state = 'late';
         this.#deadlines.add(pending, this.#limits.lateHoldMs);
-        const error = `no answer within ${timeoutMs} ms; the operation may have happened`;
         pending.answered({ outcome: 'unknown', error });
         return;
       }
@@ -310,9 +345,9 @@ class Channels implements ChannelTransport {
 }
 
 function newPending(
-  asked: Pick<PendingCall, 'call' | 'method' | 'service' | 'answered' | 'timeoutMs'>,
+  asked: Pick<PendingCall, 'call' | 'method' | 'service' | 'answered' | 'timeoutMs' | 'places'>,
 ): PendingCall {
-  const { call, method, service, answered, timeoutMs } = asked;
+  const { call, method, service, answered, timeoutMs, places } = asked;
   const due = { dueTick: 0, chain: null, before: null, after: null };
   return {
     id: 0,
@@ -321,6 +356,7 @@ function newPending(
     service,
     answered,
     timeoutMs,
+    places,
     state: 'queued',
     member: null,
     ...due,

@@ -49,7 +49,12 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
       drain: (service, isDrained) =>
         void (isDrained ? drained.add(service) : drained.delete(service)),
       drained: () => [...drained],
+      askEach: (_service, _call, _timeoutMs, answered) => {
+        setImmediate(() => answered('bank-1', { outcome: 'done', result: { version: '9' } }));
+        return ['bank-1'];
+      },
     },
+    callbacks: null,
     node: { node: 'n', version: '0', startedAtMs: 1, address: () => 'http://n' },
     logUrl: 'memory:',
     config: { settings: [{ name: 'port', value: 7400, origin: 'default' }] },

@@ -74,6 +74,7 @@ async function startWaiting(server: Provided) {
       {
         source: { blockers: async () => new Map(), cancel: async () => {} },
         session: connection,
+        resource: 'shop',
         connection: null,
       },
     ),

@@ -254,6 +254,36 @@ describe('the channel transport by itself', () => {
     expect([instance.seen.length, line.transport.drained()]).toEqual([2, []]);
   });
 
+  test('each instance is asked about itself: a busy, a silent, a drained one, beside its calls', async () => {
+    const busy = await connect(line, { instance: 'busy', callsMax: 1 });
+    const none = await connect(line, { instance: 'none', callsMax: 0 });
+    const kept = ask();
+    await busy.arrived(1);
+    line.transport.drain('bank', true);
+    const call: Call = { gid: '-', branchId: 1, operation: 'ping', method: '-', payload: null };
+    const told: (readonly [string, CallAnswer['outcome']])[] = [];
+    const asked = line.transport.askEach('bank', call, 1_000, (instance, { outcome }) => {
+      told.push([instance, outcome]);
+    });
+    expect([asked, told]).toEqual([['busy', 'none'], []]);
+    await Promise.all([busy.arrived(2), none.arrived(1)]);
+    const inFlight = () => line.transport.participants().map((each) => each.inFlight);
+    expect(inFlight()).toEqual([1, 0]);
+    none.behave({ outcome: 'done', result: { version: '1' } });
+    while (told.length < 1) await new Promise(setImmediate);
+    await line.time.advance(1_100);
+    expect(told).toEqual([
+      ['none', 'done'],
+      ['busy', 'unknown'],
+    ]);
+    expect(inFlight()).toEqual([1, 0]);
+    // An answer that comes late finds nobody, and the call that was under way gets its own.
+    busy.behave({ outcome: 'done', result: 'kept' });
+    expect(await kept).toHaveProperty('result', 'kept');
+    expect([told.length, inFlight()]).toEqual([2, [0, 0]]);
+    expect(line.transport.askEach('nobody', call, 1_000, () => {})).toEqual([]);
+  });
+
   test('an instance that takes no calls offers nothing', async () => {
     await connect(line, { callsMax: 0 });
     expect(await ask()).toHaveProperty('asked', false);

@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { limits, type ServerMessage } from '../../client-sdk/protocol/index.ts';
+import { version } from '../../client-sdk/version.ts';
 import { type Asked, ScriptedCoordinator } from './scripted-coordinator.ts';
 import { connectTo, idle, settleErrorOf } from './support.ts';
 
@@ -357,6 +358,23 @@ describe('methods and calls', () => {
     expect(await coordinator.call(call)).toMatchObject({ outcome: 'unknown', asked: false });
     gate.resolve(7);
     expect(await first).toEqual({ outcome: 'done', result: 7 });
+  });
+
+  test('questions about the process itself are answered however busy it is', async () => {
+    await using coordinator = await ScriptedCoordinator.start();
+    await using _ = await connectTo(coordinator, { callsMax: 0 });
+    const about = { gid: '-', branchId: 1, method: '-', payload: null } as const;
+    expect(await coordinator.call({ ...about, operation: 'ping' })).toEqual({
+      outcome: 'done',
+      result: { version },
+    });
+    const connections = [{ database: 'db', id: 7 }];
+    expect(
+      await coordinator.call({ ...about, operation: 'holders', payload: { connections } }),
+    ).toEqual({ outcome: 'done', result: { held: [] } });
+    expect(await coordinator.call({ ...about, operation: 'holders' })).toMatchObject({
+      outcome: 'refused',
+    });
   });
 });
 

@@ -10,6 +10,7 @@ import {
 } from '../../client-sdk/index.ts';
 import { stepMethod, tccMethod } from '../../client-sdk/participant/index.ts';
 import type { Settle } from '../../client-sdk/settle.ts';
+import { version } from '../../client-sdk/version.ts';
 import { ScriptedCoordinator } from './scripted-coordinator.ts';
 import { connectTo, idle } from './support.ts';
 
@@ -213,6 +214,7 @@ describe('participant routes', () => {
     expect(await ask(all.app, '/car/run', call)).toMatchObject({ status: 200, body: null });
     expect(await ask(all.app, '/car/undo', call)).toMatchObject({ status: 200, body: null });
     expect(await ask(all.app, '/car/confirm', call)).toMatchObject({ status: 404 });
+    expect(await ask(all.app, '/car/ping', call)).toMatchObject({ status: 200, body: { version } });
   });
 
   test.each([

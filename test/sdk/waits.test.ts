@@ -18,6 +18,7 @@ function stage() {
   const done: string[] = [];
   const [statement, cancel] = [Promise.withResolvers<string>(), Promise.withResolvers<void>()];
   const ports: LocalWaitsPorts = {
+    resource: 'orders',
     connection,
     session: {
       async query(text) {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { errorTable, limits } from '../../client-sdk/protocol/index.ts';
+import { version as clientVersion } from '../../client-sdk/version.ts';
 import { exitCodes } from '../../server/cli/exit.ts';
 import { version } from '../../server/version.ts';
 
@@ -48,4 +49,6 @@ test('cli.md lists the exit codes', () => {
 test('the version is that of the package', () => {
   const manifest = JSON.parse(readFileSync(join(root, 'server', 'package.json'), 'utf8'));
   expect(manifest).toMatchObject({ version });
+  const client = JSON.parse(readFileSync(join(root, 'client-sdk', 'package.json'), 'utf8'));
+  expect(client).toMatchObject({ version: clientVersion });
 });
