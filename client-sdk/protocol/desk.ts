@@ -3,7 +3,7 @@
  * of these and of nothing else. Bodies and answers; the routes are in docs/reference/http-api.md.
  */
 import type { ErrorCode } from './errors.ts';
-import type { PingAnswer, PingRequest } from './moment.ts';
+import type { LockGraphAnswer, PingAnswer, PingRequest } from './moment.ts';
 import type { BranchId, EpochMs, Gid, Json, Mode, Operation, Phase } from './words.ts';
 
 /** Who a token stands for. A viewer looks; an operator changes; a service runs transactions. */
@@ -153,6 +153,7 @@ export interface DeskRequests {
   readonly explanation: { readonly body: GidRequest; readonly answer: Explanation };
   readonly overview: { readonly body: object; readonly answer: OverviewView };
   readonly participants: { readonly body: object; readonly answer: ParticipantsAnswer };
+  readonly lockGraph: { readonly body: object; readonly answer: LockGraphAnswer };
   readonly ping: { readonly body: PingRequest; readonly answer: PingAnswer };
   readonly drain: { readonly body: DrainRequest; readonly answer: DrainAnswer };
   readonly undrain: { readonly body: DrainRequest; readonly answer: DrainAnswer };

@@ -7,7 +7,13 @@ const one = '/v1/transactions/{gid}';
 
 /** The routes. */
 export function lookoutRoutes(): readonly Route[] {
-  return [...transactionLooks(), ...participantRoutes(), ...placeRoutes(), ...logRoutes()];
+  return [
+    ...transactionLooks(),
+    ...participantRoutes(),
+    ...lockRoutes(),
+    ...placeRoutes(),
+    ...logRoutes(),
+  ];
 }
 
 function transactionLooks(): readonly Route[] {
@@ -82,6 +88,22 @@ function participantRoutes(): readonly Route[] {
       isLogged: true,
       answer: 'DrainAnswer',
       ask: ({ lookout, who }, request) => lookout.drain(request, false, who),
+    }),
+  ];
+}
+
+function lockRoutes(): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/locks/graph',
+      summary: 'Who waits for whom for locks, over all databases, at this moment.',
+      verb: 'lockGraph',
+      roles: looking,
+      answer: 'LockGraphAnswer',
+      async ask({ lookout }) {
+        return given(await lookout.lockGraph());
+      },
     }),
   ];
 }

@@ -1,6 +1,6 @@
 /**
  * `settle lock`: rows that global transactions hold in the database of a resource, as its participant
- * tells them. Reads only.
+ * tells them, and (lock-graph.ts) who waits for whom. Reads only.
  */
 import { type Command, Option } from 'commander';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../../client-sdk/protocol/index.ts';
 import { Failure } from '../runtime/failure.ts';
 import type { ApiClient } from './api-client.ts';
+import { registerLockGraph } from './lock-graph.ts';
 import { type AskOptions, clientOf, countUpTo, gidOf, withAsking } from './options.ts';
 import { isRow, type RowName, rowNameIn } from './row-name.ts';
 import { oneLine, tableLines } from './table.ts';
@@ -39,8 +40,8 @@ const searchedMax = 100_000;
 export function registerLocks(program: Command, terminal: () => Terminal): void {
   const lock = program
     .command('lock')
-    .summary('look at rows that transactions hold')
-    .description('Look at rows that global transactions hold in the database of a resource.');
+    .summary('look at rows that transactions hold, and who waits for whom')
+    .description('Look at rows that global transactions hold, and at who waits for whom.');
   withAsking(
     lock
       .command('list')
@@ -67,6 +68,7 @@ export function registerLocks(program: Command, terminal: () => Terminal): void 
   ).action((...[service, resource, row, key, options]: WhoArguments) =>
     who({ service, resource }, rowOf(row, key), { options, terminal: terminal() }),
   );
+  registerLockGraph(lock, terminal);
 }
 
 type WhoArguments = [string, string, string, string | undefined, AskOptions];

@@ -8,6 +8,7 @@ import type {
   DrainRequest,
   Explanation,
   Gid,
+  LockGraphAnswer,
   LogVerdict,
   LogView,
   NodesAnswer,
@@ -28,6 +29,7 @@ import { auditGidPrefix } from './audit.ts';
 import type { Desk } from './desk.ts';
 import { createEvents, type Events } from './events.ts';
 import { explain, explainUnreadable } from './explain.ts';
+import { lockGraph } from './lock-graph.ts';
 import { type Channel, participantViews } from './participants.ts';
 import { type Callbacks, ping } from './ping.ts';
 import { pivotsIn, timelineOf } from './timeline.ts';
@@ -40,6 +42,8 @@ export interface Lookout {
   explanation(gid: Gid): Promise<Answer<Explanation>>;
   overview(): OverviewView;
   participants(): ParticipantsAnswer;
+  /** Who waits for whom now; asks participants while somebody waits. */
+  lockGraph(): Promise<LockGraphAnswer>;
   /** Asks instances and addresses whether they are there; changes nothing. NOT_FOUND. */
   ping(request: PingRequest): Promise<Answer<PingAnswer>>;
   /** No more calls to a service, or calls again. Safe to repeat. FORBIDDEN, LOG_UNAVAILABLE. */
@@ -85,6 +89,7 @@ export function createLookout(ports: LookoutPorts): Lookout {
     participants: () => ({
       participants: participantViews(channel.participants(), coordinator.owed(), channel.drained()),
     }),
+    lockGraph: () => lockGraph(ports),
     ping: (request) => ping(ports, request),
     drain: (request, isDrained, who) => drain(ports, request, { isDrained, who }),
     nodes() {

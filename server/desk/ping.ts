@@ -13,6 +13,7 @@ import {
 } from '../../client-sdk/protocol/index.ts';
 import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { askInstances, graceMs, timed } from './instances.ts';
 import type { Channel } from './participants.ts';
 
 /** How addresses are called; null where none may be. */
@@ -36,8 +37,6 @@ export interface PingPorts {
 const timeoutMsDefault = 2_000;
 /** Instances and addresses of one request. */
 const pingedMax = 1_000;
-/** The transport's own time-out comes after ours, which tells silence from a lost connection. */
-const graceMs = 1_000;
 
 /** A question to a process about itself. */
 export function instanceCall(operation: 'ping' | 'holders', payload: Call['payload']): Call {
@@ -81,58 +80,41 @@ function namesOf({ channel, coordinator }: PingPorts) {
 }
 
 function askService(ports: PingPorts, name: string, timeoutMs: number): Promise<PingView>[] {
-  const waiting = new Map<string, ((answer: CallAnswer) => void)[]>();
-  const call = instanceCall('ping', null);
-  const instances = ports.channel.askEach(name, call, timeoutMs + graceMs, (instance, answer) => {
-    // Two connections may have one name while a process reconnects: first asked, first told.
-    waiting.get(instance)?.shift()?.(answer);
-  });
-  if (instances.length === 0) {
+  const asked = askInstances(ports, name, instanceCall('ping', null), timeoutMs);
+  if (asked.length === 0) {
     const detail = 'no instance is connected';
     return [Promise.resolve(viewOf({ name, instance: null }, 'unreachable', detail))];
   }
-  return instances.map((instance) =>
-    timed(ports.clock, { name, instance }, timeoutMs, (answered) => {
-      waiting.set(instance, [...(waiting.get(instance) ?? []), answered]);
-    }),
-  );
+  return asked.map(async (one) => {
+    const { instance, answer, tookMs } = await one;
+    return judged({ name, instance }, answer, { tookMs, timeoutMs });
+  });
 }
 
-function askAddress(ports: PingPorts, url: string, timeoutMs: number): Promise<PingView> {
+async function askAddress(ports: PingPorts, url: string, timeoutMs: number): Promise<PingView> {
   const { clock, callbacks } = ports;
   const who = { name: url, instance: null };
   if (callbacks === null) {
-    return Promise.resolve(viewOf(who, 'unreachable', 'the allow-list of callbacks is empty'));
+    return viewOf(who, 'unreachable', 'the allow-list of callbacks is empty');
   }
   // An address has no instance: its method is the path, as in every other call.
   const call = { ...instanceCall('ping', null), method: '' };
-  return timed(clock, who, timeoutMs, (answered) => {
+  const { answer, tookMs } = await timed<CallAnswer>(clock, timeoutMs, (answered) => {
     callbacks.call({ url }, call, timeoutMs + graceMs, answered);
   });
+  return judged(who, answer, { tookMs, timeoutMs });
 }
 
 type Who = Pick<PingView, 'name' | 'instance'>;
 
-function timed(
-  clock: Clock,
-  who: Who,
-  timeoutMs: number,
-  ask: (answered: (answer: CallAnswer) => void) => void,
-): Promise<PingView> {
-  return new Promise((resolve) => {
-    const startMs = clock.monotonicMs();
-    const cancel = clock.after(timeoutMs, () => {
-      resolve(viewOf(who, 'noAnswer', `no answer in ${timeoutMs} ms`));
-    });
-    ask((answer) => {
-      cancel();
-      const roundTripMs = Math.round((clock.monotonicMs() - startMs) * 100) / 100;
-      resolve(judged(who, answer, roundTripMs));
-    });
-  });
+interface Took {
+  readonly tookMs: number;
+  readonly timeoutMs: number;
 }
 
-function judged(who: Who, answer: CallAnswer, roundTripMs: number): PingView {
+function judged(who: Who, answer: CallAnswer | null, { tookMs, timeoutMs }: Took): PingView {
+  if (answer === null) return viewOf(who, 'noAnswer', `no answer in ${timeoutMs} ms`);
+  const roundTripMs = Math.round(tookMs * 100) / 100;
   switch (answer.outcome) {
     case 'done': {
       const version = versionIn(answer);

@@ -32,6 +32,9 @@ import type { HistogramCounts, Percentiles } from '../runtime/histogram.ts';
 import type { OpenParticipant } from './open-participants.ts';
 import type { OperateAnswer, OperateRequest } from './operate.ts';
 import type { OperatorDesk } from './operator.ts';
+import type { ReportedScope } from './wait-graph.ts';
+
+export type { ReportedScope, ReportedWait } from './wait-graph.ts';
 
 /** Nothing was done, and why. `retryAfterMs`: when the same request may be welcome. */
 export interface Refusal {
@@ -85,6 +88,10 @@ export interface EngineSight {
   pulse(): PulseReport;
   /** Scopes whose last report, still alive, says that they wait for a lock. */
   lockWaits(): number;
+  /** What services have reported of their waits in the last second. */
+  reportedWaits(): readonly ReportedScope[];
+  /** Those of these gids that are open and in memory. */
+  openOnes(gids: Iterable<Gid>): readonly OpenTransaction[];
   /**
    * Tells of each gid that something happens to, perhaps more than once and before it is durable,
    * until the function that it gives is called. The watcher must not throw.
@@ -92,6 +99,16 @@ export interface EngineSight {
   watch(watcher: (gid: Gid) => void): () => void;
   /** One page of the log, read back. LOG_UNAVAILABLE; INVALID_REQUEST for a foreign `after`. */
   verify(request: VerifyLogRequest, answered: Answered<LogVerdict>): void;
+}
+
+/** An open transaction in short; `phase` as it is durable. */
+export interface OpenTransaction {
+  readonly gid: Gid;
+  readonly name: string;
+  readonly phase: Phase;
+  readonly startedAtMs: EpochMs;
+  /** Resources under automatic undo that have a branch of it. */
+  readonly resources: readonly { readonly service: string; readonly resource: string }[];
 }
 
 /** The phases that are not the end. */

@@ -9,7 +9,7 @@ import type { Admission } from './admission.ts';
 import type { Answered, Coordinator } from './coordinator.ts';
 import { engineLimits } from './limits.ts';
 import type { Registry } from './registry.ts';
-import { WaitGraph } from './wait-graph.ts';
+import { type ReportedScope, WaitGraph } from './wait-graph.ts';
 
 /** What reports need of the engine. */
 export interface DeadlockPorts {
@@ -24,6 +24,8 @@ export interface Deadlocks extends Pick<Coordinator, 'reportWaits'> {
   decided(gid: Gid): void;
   /** Scopes that wait now. */
   waiting(): number;
+  /** What was reported lately; times are those of the wall clock. */
+  reported(): readonly ReportedScope[];
 }
 
 /** Nothing is reported yet. */
@@ -47,6 +49,17 @@ export function createDeadlocks({ clock, admission, mailboxes }: DeadlockPorts):
     },
     decided: (gid) => graph.forget(gid),
     waiting: () => graph.waiting(clock.monotonicMs()),
+    reported() {
+      const offsetMs = clock.nowMs() - clock.monotonicMs();
+      const oldestMs = clock.monotonicMs() - engineLimits.waitShownMs;
+      return graph.reported(oldestMs).map((scope) => ({
+        ...scope,
+        waits: scope.waits.map((wait) => ({
+          ...wait,
+          sinceMs: Math.round(wait.sinceMs + offsetMs),
+        })),
+      }));
+    },
   };
 }
 

@@ -75,6 +75,8 @@ export const engineLimits = {
   waitingScopesMax: 4_096,
   /** Scopes report about seven times a second; one that has not for so long is forgotten. */
   waitReportMs: 2_000,
+  /** Those who look are shown what was said this lately: the end of a wait is not reported. */
+  waitShownMs: 1_000,
   /** How often deadlocks are looked for at most. */
   deadlockLookMs: 50,
   /** In a long queue everybody waits for many. Half a microsecond each: a twentieth of our time. */

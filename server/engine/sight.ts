@@ -3,20 +3,22 @@
  * owe, which gids change. Guard: it changes nothing, and while nobody looks it costs nothing.
  */
 import type { EpochMs, Gid } from '../../client-sdk/protocol/index.ts';
+import type { Branch } from '../core/transaction.ts';
 import { shardCount } from '../log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Census, EngineSight, Owed } from './coordinator.ts';
+import type { Census, EngineSight, OpenTransaction, Owed } from './coordinator.ts';
 import type { Deadlocks } from './deadlocks.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Pulse } from './pulse.ts';
 import type { Registry } from './registry.ts';
+import { resourceOf } from './undo-branches.ts';
 
 /** What it needs of the engine. */
 export interface SightPorts {
   readonly clock: Clock;
   readonly mailboxes: Registry['mailboxes'];
   readonly pulse: Pulse;
-  readonly deadlocks: Pick<Deadlocks, 'waiting'>;
+  readonly deadlocks: Pick<Deadlocks, 'reported' | 'waiting'>;
 }
 
 /** What the engine tells. */
@@ -45,6 +47,8 @@ export function createSight({ clock, mailboxes, pulse, deadlocks }: SightPorts):
       owed,
       pulse: () => pulse.report(),
       lockWaits: () => deadlocks.waiting(),
+      reportedWaits: () => deadlocks.reported(),
+      openOnes: (gids) => [...gids].flatMap((gid) => openOne(mailboxes.get(gid))),
       watch(watcher) {
         // Of its own, so that the same function may watch twice.
         const own = (gid: Gid) => watcher(gid);
@@ -98,6 +102,27 @@ function censusOf(all: readonly Mailbox[]): Census {
     }
   }
   return { open, oldestStartedAtMs: oldest, attention, oldestOpen, shards };
+}
+
+function openOne(mailbox: Mailbox | undefined): readonly OpenTransaction[] {
+  const tx = mailbox?.tx ?? null;
+  if (mailbox === undefined || tx === null) return [];
+  const { gid, isDecisionDurable } = mailbox;
+  const participants = tx.mode === 'transaction' ? tx.branches.filter(isAt) : [];
+  const resources = new Map<string, { readonly service: string; readonly resource: string }>();
+  for (const { participant } of participants) {
+    const resource = resourceOf(participant);
+    if (resource === null || !('service' in participant)) continue;
+    const { service } = participant;
+    resources.set(`${service} ${resource}`, { service, resource });
+  }
+  const { name, startedAtMs } = tx;
+  const phase = isDecisionDurable ? tx.phase : 'active';
+  return [{ gid, name, phase, startedAtMs, resources: [...resources.values()] }];
+}
+
+function isAt({ kind }: Branch): boolean {
+  return kind === 'at';
 }
 
 /** `offsetMs`: from the monotonic clock to the wall clock. */

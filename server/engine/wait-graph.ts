@@ -8,7 +8,12 @@
  * certainly held. Invariant: a gid gives way only when there was one moment at which every claim of
  * a cycle held, and it is the youngest of that cycle. The eldest one never gives way.
  */
-import type { Gid, GivenWay, ReportWaitsRequest } from '../../client-sdk/protocol/index.ts';
+import type {
+  DatabaseConnection,
+  Gid,
+  GivenWay,
+  ReportWaitsRequest,
+} from '../../client-sdk/protocol/index.ts';
 
 /** Bounds of a graph; times on the clock of whoever calls. */
 export interface WaitGraphOptions {
@@ -27,6 +32,21 @@ export interface ReportedAt {
   readonly nowMs: number;
   /** Asked once, when the gid is first heard of. */
   readonly bornAtMs: (gid: Gid) => number;
+}
+
+/** What one process has said of its work for a gid, for those who look. */
+export interface ReportedScope {
+  readonly gid: Gid;
+  readonly waits: readonly ReportedWait[];
+  readonly connections: readonly DatabaseConnection[];
+}
+
+/** A wait, since it was first reported. */
+export interface ReportedWait {
+  readonly sinceMs: number;
+  readonly target: { readonly connection: DatabaseConnection } | { readonly gid: Gid };
+  /** It was told to end. */
+  readonly givesWay: boolean;
 }
 
 /** Something that was claimed, from when to when for certain. */
@@ -91,6 +111,20 @@ export class WaitGraph {
       if (waits.size > 0 && reportedAtMs >= oldestMs) count += 1;
     }
     return count;
+  }
+
+  /** What was reported at this time or later. */
+  reported(oldestMs: number): readonly ReportedScope[] {
+    const alive = [...this.#scopes.values()].filter((scope) => scope.reportedAtMs >= oldestMs);
+    return alive.map(({ gid, name, waits, connections }) => {
+      const verdict = this.#verdicts.get(gid);
+      const shown = [...waits.values()].map(({ firstAtMs, target, wait }): ReportedWait => {
+        const givesWay = verdict?.scope === name && verdict.wait === wait;
+        const whom = 'gid' in target ? target : { connection: connectionOf(target.connection) };
+        return { sinceMs: firstAtMs, target: whom, givesWay };
+      });
+      return { gid, waits: shown, connections: [...connections.keys()].map(connectionOf) };
+    });
   }
 
   /**
@@ -190,6 +224,12 @@ function push<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): voi
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [value]);
   else list.push(value);
+}
+
+/** Of its key; no name of a database has a space in it. */
+function connectionOf(key: string): DatabaseConnection {
+  const [database = '', id = ''] = key.split(' ');
+  return { database, id: Number(id) };
 }
 
 /** What both of two claims hold for. */

@@ -156,6 +156,8 @@ export function memoryCoordinator(): MemoryCoordinator {
     owed: () => [],
     pulse: () => pulse.report(),
     lockWaits: () => 0,
+    reportedWaits: () => [],
+    openOnes: () => [],
     watch(watcher) {
       coordinator.watchers.add(watcher);
       return () => void coordinator.watchers.delete(watcher);

@@ -27,6 +27,8 @@ export function unusedCoordinator(used: Partial<Coordinator> = {}): Coordinator 
     owed: unused,
     pulse: unused,
     lockWaits: unused,
+    reportedWaits: unused,
+    openOnes: unused,
     watch: unused,
     verify: unused,
     ...used,
