@@ -60,16 +60,16 @@ function graphLines(answer: LockGraphAnswer, terminal: Terminal): readonly strin
   const drawing: Drawing = { answer, terminal, waiters, drawn: new Set(), lines: [] };
   const waiting = new Set(answer.waits.map(({ gid }) => gid));
   const roots = [...waiters.keys()].filter((target) => !waiting.has(target));
-  // Of a ring nobody is a root: then it is whoever began first.
-  const inRing = answer.transactions.map(({ gid }) => gid).filter((gid) => waiters.has(gid));
-  for (const root of [...roots, ...inRing]) {
+  // Of a cycle nobody is a root: then it is whoever began first.
+  const inCycles = answer.transactions.map(({ gid }) => gid).filter((gid) => waiters.has(gid));
+  for (const root of [...roots, ...inCycles]) {
     if (drawing.drawn.has(root)) continue;
     if (drawing.lines.length > 0) drawing.lines.push('');
     drawing.lines.push(...rootLines(root, drawing));
     drawWaiters(root, '', drawing);
   }
   for (const cycle of answer.cycles) {
-    const text = `In a cycle, each waits for the next one to end: ${cycle.join(', ')}`;
+    const text = `In a cycle, these wait for each other: ${cycle.join(', ')}`;
     drawing.lines.push('', terminal.paint('red', text));
   }
   return drawing.lines;

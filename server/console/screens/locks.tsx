@@ -1,6 +1,6 @@
 /**
- * Who holds which rows, asked of the participant whose database it is. A lock is an undo row: it ends
- * with its transaction, so every lock leads there.
+ * Who waits for whom, and who holds which rows, asked of the participant whose database it is. A lock
+ * is an undo row: it ends with its transaction, so every lock leads there.
  */
 import type { ParticipantView } from '../../../client-sdk/protocol/desk.ts';
 import type { LocksAnswer } from '../../../client-sdk/protocol/undo.ts';
@@ -10,6 +10,7 @@ import { Age, Empty, GidLink, Panel, Refusal, Table, Time } from '../parts/shown
 import { go, href } from '../route.ts';
 import { counted } from '../wording.ts';
 import { listIn } from './list-in.ts';
+import { LockGraph } from './lock-graph.tsx';
 
 const limit = 100;
 const resourceMethod = /^at\.(.+)$/;
@@ -23,6 +24,7 @@ export function LocksScreen({ query }: { query: URLSearchParams }) {
   return (
     <>
       <h1>Locks</h1>
+      <LockGraph />
       {participants.refused === null ? null : (
         <Refusal refused={participants.refused} what="Known resources" />
       )}

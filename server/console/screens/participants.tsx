@@ -9,12 +9,14 @@ import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
 import { count, counted, undoneWords } from '../wording.ts';
 import { listIn } from './list-in.ts';
+import { type Pinging, Pings, usePinging } from './ping.tsx';
 
 /** The screen. */
 export function ParticipantsScreen() {
   const { body, refused, again } = useAnswer<unknown>('/v1/participants');
   const participants = listIn<ParticipantView>(body, 'participants');
   const mayChange = useMayChange();
+  const pinging = usePinging();
   const [changing, setChanging] = useState<ParticipantView | null>(null);
   const heads = [
     'service',
@@ -31,7 +33,7 @@ export function ParticipantsScreen() {
       <h1>Participants</h1>
       {refused === null ? null : <Refusal refused={refused} what="Participants" />}
       {body === null ? null : (
-        <Panel title="Services" class="flush">
+        <Panel title="Services" class="flush" aside={<PingButton pinging={pinging} name={null} />}>
           <Table label="Participants" class="participants" heads={heads}>
             {participants.map((participant) => (
               <tr key={participant.service} data-row>
@@ -57,6 +59,7 @@ export function ParticipantsScreen() {
                 </td>
                 <td class="error-text">{participant.lastError ?? ''}</td>
                 <td>
+                  <PingButton pinging={pinging} name={participant.service} />{' '}
                   {mayChange ? (
                     <button type="button" onClick={() => setChanging(participant)}>
                       {participant.isDrained ? 'Undrain' : 'Drain'} …
@@ -71,6 +74,7 @@ export function ParticipantsScreen() {
       {body !== null && participants.length === 0 ? (
         <Empty>No service is connected, and none owes anything.</Empty>
       ) : null}
+      <Pings pinging={pinging} />
       {changing === null ? null : (
         <DrainDialog
           participant={changing}
@@ -81,6 +85,21 @@ export function ParticipantsScreen() {
         />
       )}
     </>
+  );
+}
+
+/** Null: all of them, and the addresses of open transactions. */
+function PingButton({ pinging, name }: { pinging: Pinging; name: string | null }) {
+  const label = name === null ? 'Ping all' : `Ping ${name}`;
+  return (
+    <button
+      type="button"
+      aria-label={label}
+      disabled={pinging.isBusy}
+      onClick={() => pinging.ping(name)}
+    >
+      {name === null ? label : 'Ping'}
+    </button>
   );
 }
 
