@@ -207,6 +207,14 @@ const ofTerms: readonly Mutant[] = [
     replace: 'mailboxes.size < 0',
     killedBy: ['engine'],
   },
+  {
+    name: 'gid-of-the-audit-let-in',
+    idea: 'a transaction may take the place in the log where the audit goes on',
+    file: 'server/engine/admission.ts',
+    find: "fault === null ? null : refusal('INVALID_REQUEST', fault)",
+    replace: "fault !== '' ? null : refusal('INVALID_REQUEST', fault)",
+    killedBy: ['engine'],
+  },
 ];
 
 /** Bugs of a term. */
