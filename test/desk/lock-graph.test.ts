@@ -1,6 +1,7 @@
 /** The picture of who waits for whom, of reports and answers: pure, and as careful as what is known. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { lockGraph } from '../../server/desk/lock-graph.ts';
 import {
   type Held,
   type LockGraphParts,
@@ -9,6 +10,7 @@ import {
   waitsShownMax,
 } from '../../server/desk/lock-graph-view.ts';
 import type { ReportedScope } from '../../server/engine/coordinator.ts';
+import { systemClock } from '../../server/runtime/clock.ts';
 
 const held = (gid: string, id: number, more: Partial<Held> = {}): Held => ({
   ...{ service: 'shop', resource: 'orders', database: 'db', openMs: 1, awaits: [] },
@@ -31,6 +33,19 @@ function viewOf(scopes: readonly ReportedScope[], known: readonly Held[] = []) {
   };
   return lockGraphView(parts);
 }
+
+it('nobody is asked while nobody waits', async () => {
+  const scopes = [{ gid: 'a', waits: [], connections: [db(1)] }];
+  const unasked = (): never => {
+    throw new Error('somebody was asked');
+  };
+  const answer = await lockGraph({
+    clock: systemClock(),
+    coordinator: { reportedWaits: () => scopes, openOnes: unasked, locks: unasked },
+    channel: { participants: unasked, askEach: unasked },
+  });
+  expect(answer).toMatchObject({ waits: [], transactions: [], cycles: [], isCut: false });
+});
 
 describe('where, and for whom', () => {
   it('is what the process in the way says, before what was reported', () => {

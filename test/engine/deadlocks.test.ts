@@ -68,3 +68,50 @@ it('a coordinator whose term is over refuses reports as it refuses the rest', as
   const asked = stage.ask((engine, answered) => engine.reportWaits(request, answered));
   expect(asked.answer).toMatchObject({ ok: false, code: 'FENCED' });
 });
+
+it('those who look see what was reported in the last second, with the time of the first report', async () => {
+  const stage = await createStage();
+  const request = { gid: early, scope: 's', connections: [{ database: 'db', id: 1 }] };
+  const waits = [{ id: 1, database: 'db', blockers: [7] }];
+  const report = (look: number) =>
+    stage.ask((engine, answered) =>
+      engine.reportWaits({ ...request, look, waits, holders: [{ id: 2, gid: late }] }, answered),
+    );
+  const firstAtMs = stage.time.clock.nowMs();
+  report(1);
+  await stage.time.advance(900);
+  report(2);
+  await stage.time.advance(900);
+  const seen = { sinceMs: firstAtMs, givesWay: false };
+  expect(stage.engine.reportedWaits()).toEqual([
+    {
+      gid: early,
+      connections: [{ database: 'db', id: 1 }],
+      waits: [
+        { ...seen, target: { connection: { database: 'db', id: 7 } } },
+        { ...seen, target: { gid: late } },
+      ],
+    },
+  ]);
+  await stage.time.advance(200);
+  expect(stage.engine.reportedWaits()).toEqual([]);
+});
+
+it('an open one is shown in short, its decision only once it is durable', async () => {
+  const stage = await createStage();
+  const branches = [
+    { kind: 'at', participant: { service: 'shop', method: 'at.orders' } },
+    { kind: 'at', participant: { service: 'shop', method: 'at.orders' } },
+    { participant: { service: 'bank', method: 'debit' } },
+  ] as const;
+  stage.script(() => ({ outcome: 'unknown', error: 'later' }));
+  stage.ask((engine, answered) => engine.begin({ gid: early, name: 'sale', branches }, answered));
+  await stage.time.settle();
+  const resources = [{ service: 'shop', resource: 'orders' }];
+  const short = { gid: early, name: 'sale', phase: 'active', resources };
+  expect(stage.engine.openOnes([early, 'unknown'])).toMatchObject([short]);
+  stage.mood('stalled');
+  stage.ask((engine, answered) => engine.decide({ gid: early, direction: 'commit' }, answered));
+  await stage.time.settle();
+  expect(stage.engine.openOnes([early])).toMatchObject([short]);
+});
