@@ -29,6 +29,8 @@ const product = sources.filter((source) => !isTest(source.path));
 const mayImport: readonly (readonly [string, readonly string[]])[] = [
   ['client-sdk/protocol/', ['client-sdk/protocol/']],
   ['client-sdk/', ['client-sdk/', 'node:', 'ws', 'kysely', 'fastify', 'undici']],
+  // The one file of the SDK that knows OpenTelemetry.
+  ['client-sdk/opentelemetry.ts', ['client-sdk/protocol/', '@opentelemetry/api']],
   [
     'client-sdk/resource/postgres/',
     ['client-sdk/', 'node:', 'libpg-query', 'pgsql-deparser', '@pgsql/types'],

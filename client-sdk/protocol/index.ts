@@ -6,5 +6,6 @@ export * from './instance.ts';
 export * from './limits.ts';
 export * from './moment.ts';
 export * from './requests.ts';
+export * from './trace.ts';
 export * from './undo.ts';
 export * from './words.ts';
