@@ -19,6 +19,7 @@ import type {
   TryAnswer,
   TryRequest,
 } from './requests.ts';
+import type { Traceparent } from './trace.ts';
 import type { BranchId, Gid, Json, Operation, Question } from './words.ts';
 
 /** Version of this protocol; the server refuses a hello it does not speak with close code 4400. */
@@ -52,6 +53,8 @@ export interface Call {
   readonly results?: Readonly<Record<string, Json>>;
   /** Undo: the result of its run, absent when the coordinator does not know it. Null is a result. */
   readonly result?: Json;
+  /** The attempt, in the trace of its transaction; over HTTP a header of this name as well. */
+  readonly traceparent?: Traceparent;
 }
 
 /**
@@ -108,6 +111,11 @@ export const contextHeaders = {
   gid: 'settle-gid',
   branch: 'settle-branch',
   operation: 'settle-operation',
+  /**
+   * Between services. Not `traceparent`: tools that trace HTTP write that one themselves, and two of
+   * them count as none.
+   */
+  trace: 'settle-traceparent',
 } as const;
 
 /** Close codes of the channel. */

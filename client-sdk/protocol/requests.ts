@@ -1,6 +1,7 @@
 /** Requests of an initiator and the answers to them: the same bodies over HTTP and over the channel. */
 import type { TransactionQuery } from './desk.ts';
 import type { ErrorCode } from './errors.ts';
+import type { Traceparent } from './trace.ts';
 import type {
   Attention,
   BranchId,
@@ -47,6 +48,8 @@ export interface BeginRequest {
   readonly labels?: Readonly<Record<string, string>>;
   /** Branches known at the beginning; they share the one durable record. */
   readonly branches?: readonly BranchSpec[];
+  /** Where it begins in the initiator's trace. No part of the content; that of the first begin stays. */
+  readonly traceparent?: Traceparent;
 }
 
 /** `POST /v1/transactions/{gid}/branches`. Idempotent by `request`. Durable before any try may run. */
@@ -61,6 +64,8 @@ export interface RegisterRequest {
 export interface TryRequest {
   readonly gid: Gid;
   readonly branchId: BranchId;
+  /** Who asks; default: that of the begin. */
+  readonly traceparent?: Traceparent;
 }
 
 /** `POST /v1/transactions/{gid}/commit`, `…/rollback`, `POST /v1/sagas/{gid}/rollback`. Idempotent. */
@@ -88,6 +93,8 @@ export interface SubmitRequest {
   readonly wait?: 'submitted' | 'completed';
   /** How long `completed` may wait; default 30,000, at most 60,000. Then the answer shows the phase it is in. */
   readonly waitMs?: number;
+  /** As for {@link BeginRequest}. */
+  readonly traceparent?: Traceparent;
 }
 
 /** `GET /v1/transactions/{gid}`, `GET /v1/sagas/{gid}`. With `wait`, as for {@link DecideRequest}. */

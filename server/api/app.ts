@@ -164,6 +164,7 @@ function partsOf(request: FastifyRequest) {
     params: request.params as Readonly<Record<string, string>>,
     query: request.query as Readonly<Record<string, unknown>>,
     body: request.body as Uint8Array | undefined,
+    traceparent: request.headers['traceparent'],
   };
 }
 

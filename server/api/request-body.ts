@@ -2,7 +2,7 @@
  * From the parts of an HTTP request to one request body: bytes to JSON, query text to values, and
  * path, constants and body joined. Each field comes from one place only. Faults are values.
  */
-import type { Gid } from '../../client-sdk/protocol/index.ts';
+import { type Gid, isTraceparent } from '../../client-sdk/protocol/index.ts';
 import { pathNames, type Route } from './route.ts';
 import type { Fault } from './schemas.ts';
 
@@ -11,6 +11,8 @@ export interface RequestParts {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
   readonly body: Uint8Array | undefined;
+  /** The header of this name, as it came. */
+  readonly traceparent: unknown;
 }
 
 /** A body that still has to pass the schema of its verb, or why there is none. */
@@ -31,8 +33,15 @@ export function joinRequest(route: Route, parts: RequestParts, newGid: () => Gid
     if (Object.hasOwn(read.body, name)) return refuse(`${name}: is given by the address already`);
   }
   if (route.isGidOptional && !Object.hasOwn(read.body, 'gid')) given['gid'] = newGid();
+  if (tracedVerbs.has(route.verb) && !Object.hasOwn(read.body, 'traceparent')) {
+    // One that is none is no fault of the request: whoever is in the way may have written it.
+    if (isTraceparent(parts.traceparent)) given['traceparent'] = parts.traceparent;
+  }
   return { ok: true, body: { ...read.body, ...given } };
 }
+
+/** Requests that may say where they are in a trace. */
+const tracedVerbs: ReadonlySet<Route['verb']> = new Set(['begin', 'submit', 'try']);
 
 function refuse(detail: string, code: Fault['code'] = 'INVALID_REQUEST'): Joined {
   return { ok: false, fault: { code, detail } };

@@ -5,7 +5,7 @@
  * channel alike.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { type BranchKind, limits } from '../../client-sdk/protocol/index.ts';
+import { type BranchKind, limits, traceparentPattern } from '../../client-sdk/protocol/index.ts';
 import { operateFault } from './desk-shapes.ts';
 import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
 import type { Verb } from './route.ts';
@@ -174,6 +174,7 @@ function sentenceOf(error: ErrorObject): string {
 
 const grammars: ReadonlyMap<string, string> = new Map([
   [limits.gidPattern, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ -'],
+  [traceparentPattern, 'must be a traceparent of version 00'],
   [labelPattern, `must be key=value, the value of at most ${limits.labelLengthMax} characters`],
   [
     limits.namePattern,

@@ -3,7 +3,7 @@
  * guard the invariant that nothing unknown, oversized or misshapen reaches the engine. What
  * depends on state, and whether the steps of a saga form a graph, is the business of the core.
  */
-import { limits } from '../../client-sdk/protocol/index.ts';
+import { limits, traceparentPattern } from '../../client-sdk/protocol/index.ts';
 import { deskSchemas } from './desk-shapes.ts';
 import { lookoutSchemas } from './lookout-shapes.ts';
 import { undoSchemas } from './undo-shapes.ts';
@@ -44,6 +44,12 @@ const token = (description: string): Schema => ({
 const few = (items: Schema): Schema => ({ type: 'array', items, maxItems: limits.waitsMax });
 const number: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const database = token('The same from wherever it is reached, another for every other one.');
+const traceparent: Schema = {
+  type: 'string',
+  pattern: traceparentPattern,
+  description:
+    'Where the caller is in a trace (W3C Trace Context). Default: the header of that name.',
+};
 const anyJson = (description: string): Schema => ({ description });
 
 /** Grammar of a label that is searched for: a key, `=`, a value. */
@@ -132,6 +138,7 @@ export const schemas = {
       timeoutMs,
       labels: ref('Labels'),
       branches: { type: 'array', items: ref('Branch'), maxItems: limits.branchesMax },
+      traceparent,
     },
     ['gid'],
   ),
@@ -147,7 +154,7 @@ export const schemas = {
     },
     ['gid', 'request', 'branches'],
   ),
-  Try: record({ gid, branchId }, ['gid', 'branchId']),
+  Try: record({ gid, branchId, traceparent }, ['gid', 'branchId']),
   Decide: record(
     {
       gid,
@@ -168,6 +175,7 @@ export const schemas = {
       labels: ref('Labels'),
       wait: { type: 'string', enum: ['submitted', 'completed'] },
       waitMs,
+      traceparent,
     },
     ['gid', 'name', 'steps'],
   ),

@@ -9,6 +9,7 @@ import type {
   Json,
   Operation,
   StepSpec,
+  Traceparent,
 } from '../../client-sdk/protocol/index.ts';
 
 /** A human who acts, and why. */
@@ -36,6 +37,7 @@ interface Beginning {
   readonly content: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly timeoutMs: number | null;
+  readonly traceparent?: Traceparent | undefined;
 }
 
 type Body =

@@ -13,6 +13,7 @@ import type {
   Json,
   Operation,
   Participant,
+  Traceparent,
 } from '../../client-sdk/protocol/index.ts';
 
 /** A branch as it was registered; its payload is written here once and never again. */
@@ -40,6 +41,8 @@ interface Beginning {
   readonly epoch: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly deadlineAtMs: EpochMs | null;
+  /** Decides nothing: later calls, in later terms too, belong to the trace of the begin. */
+  readonly traceparent?: Traceparent | undefined;
   readonly atMs: EpochMs;
 }
 

@@ -12,6 +12,7 @@ import type {
   Json,
   Participant,
   Phase,
+  Traceparent,
 } from '../../client-sdk/protocol/index.ts';
 
 interface Common {
@@ -29,6 +30,8 @@ interface Common {
   readonly deadlineAtMs: EpochMs | null;
   readonly decidedAtMs: EpochMs | null;
   readonly finishedAtMs: EpochMs | null;
+  /** Where it began in the initiator's trace. */
+  readonly traceparent?: Traceparent | undefined;
 }
 
 /** A branch of mode `transaction`. */

@@ -163,6 +163,7 @@ function askingOf(target: Target, call: Call, timeoutMs: number, answered: Answe
       ...[contextHeaders.gid, call.gid],
       ...[contextHeaders.branch, String(call.branchId)],
       ...[contextHeaders.operation, call.operation],
+      ...(call.traceparent === undefined ? [] : ['traceparent', call.traceparent]),
     ],
     body: JSON.stringify(call.method === '' ? { ...call, method } : call),
     timeoutMs,

@@ -3,7 +3,7 @@
  * longer owes the operation. Timing lives here; what an answer means is decided by the core.
  * Invariant: at most one call per effect is in flight, and a late answer to a dropped one is ignored.
  */
-import type { Call, CallAnswer, EpochMs } from '../../client-sdk/protocol/index.ts';
+import type { Call, CallAnswer, EpochMs, TraceSpan } from '../../client-sdk/protocol/index.ts';
 import { limits } from '../../client-sdk/protocol/index.ts';
 import { backoffMs } from '../core/backoff.ts';
 import type { Effect } from '../core/effect.ts';
@@ -17,6 +17,7 @@ import { type EngineOptions, engineLimits } from './limits.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Pulse } from './pulse.ts';
 import type { Timer, Timers } from './timers.ts';
+import { type EngineTrace, inTrace } from './trace.ts';
 
 /** One owed operation and how it is going. */
 export interface CallState {
@@ -48,6 +49,8 @@ export interface CallsPorts {
   readonly pulse: Pick<Pulse, 'called'>;
   readonly transports: readonly Transport[];
   readonly options: EngineOptions;
+  /** Null: nobody looks. */
+  readonly trace: EngineTrace | null;
   /** Brings an event to its mailbox. */
   readonly happened: (mailbox: Mailbox, happening: Happening) => void;
 }
@@ -88,7 +91,7 @@ interface WaitingCall {
 
 /** Calls over the given transports; starts nothing by itself. */
 export function createCalls(ports: CallsPorts): Calls {
-  const { clock, random, timers, pulse, options } = ports;
+  const { clock, random, timers, pulse, options, trace } = ports;
   const counters = { done: 0, refused: 0, ongoing: 0, unknown: 0, retries: 0 };
   const waiting = new Map<CallState, WaitingCall>();
   let flying = 0;
@@ -128,10 +131,20 @@ export function createCalls(ports: CallsPorts): Calls {
     call.isHastened = false;
     if (call.attempts > 0) counters.retries += 1;
     const { effect } = call;
-    ask(effect.participant, toCall(mailbox.gid, effect), (answer) => {
+    const span = spanOf(mailbox, call);
+    const traceparent = span?.traceparent ?? mailbox.tx?.traceparent;
+    const asked = inTrace(toCall(mailbox.gid, effect), traceparent);
+    ask(effect.participant, asked, (answer) => {
+      if (span !== null) trace?.answered(span, answer);
       // Dropped meanwhile (decided otherwise, slot lost): the answer is about a former state.
       if (mailbox.calls.get(effect.key) === call) take(mailbox, call, answer);
     });
+  }
+
+  function spanOf({ tx }: Mailbox, { effect, attempts }: CallState): TraceSpan | null {
+    if (trace === null || tx === null) return null;
+    const { branchId, operation, participant } = effect;
+    return trace.called(tx, { branchId, operation, participant, attempt: attempts + 1 });
   }
 
   function ask(

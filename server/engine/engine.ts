@@ -3,6 +3,7 @@
  * It wires mailboxes, group commit, timers, calls and recovery; what any event means is the core's
  * business. Nothing in here awaits: ports are called, and their answers come back as events.
  */
+import type { Tracer } from '../../client-sdk/protocol/index.ts';
 import type { TxEvent } from '../core/event.ts';
 import type { Transaction } from '../core/transaction.ts';
 import type { Transport } from '../dispatch/transport.ts';
@@ -31,6 +32,7 @@ import { createRequests } from './requests.ts';
 import { createSight } from './sight.ts';
 import { createTally } from './tally.ts';
 import { createTimers } from './timers.ts';
+import { createEngineTrace } from './trace.ts';
 import { createVerify } from './verify.ts';
 
 /** What the engine needs of the impure world. */
@@ -40,6 +42,8 @@ export interface EnginePorts {
   readonly log: TransactionLog;
   readonly transports: readonly Transport[];
   readonly options: EngineOptions;
+  /** Where spans go; without one none are made. */
+  readonly tracer?: Tracer | undefined;
   /** The term is over: another coordinator has the log. Called once; the process should end. */
   readonly onFenced: () => void;
 }
@@ -66,7 +70,7 @@ interface Life {
 
 /** An engine that has not started; `start` gives it its term. */
 export function createEngine(ports: EnginePorts): Engine {
-  const { clock, random, log, transports, options } = ports;
+  const { clock, random, log, transports, options, tracer } = ports;
   const life: Life = {
     state: 'starting',
     isRecovered: false,
@@ -87,13 +91,14 @@ export function createEngine(ports: EnginePorts): Engine {
     post().take(mailbox, { kind: 'event', event, replied: nobodyListens });
   };
 
+  const trace = tracer === undefined ? null : createEngineTrace(tracer);
   const timers = createTimers(clock);
   const pulse = createPulse(clock);
   const tally = createTally(pulse);
   const epoch = () => life.term.epoch;
   const loader = createLoader({ clock, random, log, isStopped, epoch, sawLaterTerm: fenced });
   const calls = createCalls({
-    ...{ clock, random, timers, pulse, transports, options },
+    ...{ clock, random, timers, pulse, transports, options, trace },
     happened: happen,
   });
   const registry = createRegistry({ loader, timers, post, isStopped });
@@ -110,7 +115,7 @@ export function createEngine(ports: EnginePorts): Engine {
     hasUnreadable: registry.hasUnreadable,
   });
   const sight = createSight({ clock, mailboxes, pulse, deadlocks });
-  const desk = { admission, registry, post, calls, timers, tally, options, stamp };
+  const desk = { admission, registry, post, calls, timers, tally, options, trace, stamp };
 
   function fenced(): void {
     if (life.state === 'fenced') return;
@@ -160,7 +165,10 @@ export function createEngine(ports: EnginePorts): Engine {
       clock,
       resumed,
       changed(mailbox: Mailbox, before: Transaction | null) {
-        if (mailbox.tx !== null) tally.changed(before, mailbox.tx);
+        if (mailbox.tx !== null) {
+          tally.changed(before, mailbox.tx);
+          trace?.changed(before, mailbox.tx);
+        }
         sight.changed(mailbox.gid);
         if (mailbox.tx?.phase !== 'active') deadlocks.decided(mailbox.gid);
         resumed(mailbox);

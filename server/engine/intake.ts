@@ -19,18 +19,39 @@ export function beginEvent(
   options: EngineOptions,
   stamp: Stamp,
 ): EventOf<'begin'> {
-  const { gid, name = '', labels = {}, branches = [] } = request;
+  const { gid, name = '', labels = {}, branches = [], traceparent } = request;
   const timeoutMs = request.timeoutMs ?? options.transactionTimeoutMs;
   const content = hashText(JSON.stringify(['transaction', name, timeoutMs, labels, branches]));
-  return { kind: 'begin', gid, name, content, labels, timeoutMs, branches, ...stamp };
+  return {
+    kind: 'begin',
+    gid,
+    name,
+    content,
+    labels,
+    timeoutMs,
+    traceparent,
+    branches,
+    ...stamp,
+  };
 }
 
 /** The event of a submit. A saga has no deadline unless it asks for one. */
 export function submitEvent(request: SubmitRequest, stamp: Stamp): EventOf<'submit'> {
-  const { gid, name, labels = {}, input = null, steps } = request;
+  const { gid, name, labels = {}, input = null, steps, traceparent } = request;
   const timeoutMs = request.timeoutMs ?? null;
   const content = hashText(JSON.stringify(['saga', name, timeoutMs, labels, input, steps]));
-  return { kind: 'submit', gid, name, content, labels, timeoutMs, input, steps, ...stamp };
+  return {
+    kind: 'submit',
+    gid,
+    name,
+    content,
+    labels,
+    timeoutMs,
+    traceparent,
+    input,
+    steps,
+    ...stamp,
+  };
 }
 
 /** The event of a register. */

@@ -98,8 +98,8 @@ export function failure(answer: CallAnswer): Refusal {
 
 const upgrade = 'that instance of the service is of an older version, so upgrade all of them';
 
-/** The code that an error of ours begins with. */
-function codeIn(error: string): ErrorCode | null {
+/** The code that an error of ours begins with; what follows is for people. */
+export function codeIn(error: string): ErrorCode | null {
   const [, code = ''] = /^([A-Z_]+): /.exec(error) ?? [];
   return isErrorCode(code) ? code : null;
 }

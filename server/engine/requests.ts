@@ -16,6 +16,7 @@ import { createOperatorDesk } from './operator.ts';
 import type { Registry } from './registry.ts';
 import type { Tally } from './tally.ts';
 import type { Timers } from './timers.ts';
+import type { EngineTrace } from './trace.ts';
 import { passTry } from './try.ts';
 import { toAnswer, toView } from './view.ts';
 import { type Held, holdUntil, type Want } from './waits.ts';
@@ -29,6 +30,7 @@ export interface RequestPorts {
   readonly timers: Timers;
   readonly tally: Tally;
   readonly options: EngineOptions;
+  readonly trace: EngineTrace | null;
   readonly stamp: () => Pick<TxEvent, 'atMs' | 'epoch'>;
 }
 
@@ -101,7 +103,7 @@ class Asked implements EventTask, Held {
 export function createRequests(
   ports: RequestPorts,
 ): Omit<Coordinator, keyof EngineSight | 'list' | 'matching' | 'reportWaits' | 'stats'> {
-  const { admission, registry, calls, timers, options, stamp } = ports;
+  const { admission, registry, calls, timers, options, trace, stamp } = ports;
 
   function enter(
     mailbox: Mailbox,
@@ -151,7 +153,8 @@ export function createRequests(
     begin(request, answered) {
       const refused = admission.newWork(request.gid, request.branches ?? []);
       if (refused !== null) return answered(refused);
-      const event = beginEvent(request, options, stamp());
+      const placed = trace === null ? request : trace.begun('transaction', request);
+      const event = beginEvent(placed, options, stamp());
       enter(registry.fresh(request.gid), event, showIds, answered);
     },
     submit(request, answered) {
@@ -159,7 +162,8 @@ export function createRequests(
       if (refused !== null) return answered(refused);
       const want = request.wait === 'submitted' ? 'shown' : 'completed';
       const waitMs = patienceMs(request.waitMs, engineLimits.submitWaitMs);
-      const event = submitEvent(request, stamp());
+      const placed = trace === null ? request : trace.begun('saga', request);
+      const event = submitEvent(placed, stamp());
       enter(registry.fresh(request.gid), event, { want, waitMs, showsIds: false }, answered);
     },
     register(request, answered) {
@@ -188,7 +192,7 @@ export function createRequests(
       });
     },
     tryBranch(request, answered) {
-      look(request.gid, answered, (_, tx) => passTry(tx, request.branchId, calls, answered));
+      look(request.gid, answered, (_, tx) => passTry(tx, request, { calls, trace }, answered));
     },
   };
 }

@@ -2,16 +2,17 @@
  * Passing a try on: the initiator asks, the coordinator calls the participant over its channel. No
  * record comes of it, for the branch is registered already and the initiator decides by the answer.
  */
-import type { BranchId, CallAnswer, TryAnswer } from '../../client-sdk/protocol/index.ts';
+import type { CallAnswer, TryAnswer, TryRequest } from '../../client-sdk/protocol/index.ts';
 import type { Transaction } from '../core/transaction.ts';
 import type { Calls } from './calls.ts';
 import type { Answer, Answered, Refusal } from './coordinator.ts';
+import { type EngineTrace, inTrace } from './trace.ts';
 
 /** Asks once. A time-out answers UNKNOWN: the try may still happen, until its cancel comes. */
 export function passTry(
   tx: Transaction,
-  branchId: BranchId,
-  calls: Calls,
+  { branchId, traceparent }: Omit<TryRequest, 'gid'>,
+  { calls, trace }: { readonly calls: Calls; readonly trace: EngineTrace | null },
   answered: Answered<TryAnswer>,
 ): void {
   if (tx.mode !== 'transaction') return answered(no('WRONG_MODE', 'a saga has no tries'));
@@ -30,7 +31,13 @@ export function passTry(
   }
   const method = 'method' in participant ? participant.method : '';
   const call = { gid: tx.gid, branchId, operation: 'try' as const, method, payload };
-  calls.ask(participant, call, (answer) => answered(toTryAnswer(answer)));
+  const attempt = { branchId, operation: 'try', participant, attempt: 1 } as const;
+  const span = trace?.called(tx, { ...attempt, parent: traceparent }) ?? null;
+  const asked = inTrace(call, span?.traceparent ?? traceparent ?? tx.traceparent);
+  calls.ask(participant, asked, (answer) => {
+    if (span !== null) trace?.answered(span, answer);
+    answered(toTryAnswer(answer));
+  });
 }
 
 function toTryAnswer(answer: CallAnswer): Answer<TryAnswer> {

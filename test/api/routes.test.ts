@@ -39,6 +39,36 @@ describe('transactions', () => {
     ]);
   });
 
+  test('the place in a trace comes in the body, else by the header; one that is none is no fault', async () => {
+    const { app, post, coordinator } = createEdge();
+    const own = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const foreign = '00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00';
+    const url = '/v1/transactions';
+    for (const traceparent of [
+      foreign,
+      `${own}, ${foreign}`,
+      `00-${'0'.repeat(32)}${own.slice(35)}`,
+    ]) {
+      await app.inject({ method: 'POST', url, headers: { traceparent } });
+    }
+    const headers = { traceparent: foreign, 'content-type': 'application/json' };
+    const payload = JSON.stringify({ gid: 'g1', traceparent: own });
+    await app.inject({ method: 'POST', url, headers, payload });
+    expect(coordinator.asked.map(({ body }) => body)).toEqual([
+      { gid: 'made-1', traceparent: foreign },
+      { gid: 'made-2' },
+      { gid: 'made-3' },
+      { gid: 'g1', traceparent: own },
+    ]);
+    const refused = await post(url, { gid: 'g2', traceparent: 'nonsense' });
+    expect(refused.json()).toMatchObject({
+      code: 'INVALID_REQUEST',
+      detail: 'traceparent: must be a traceparent of version 00',
+    });
+    await app.inject({ method: 'POST', url: `${url}/g1/commit`, headers: { traceparent: own } });
+    expect(coordinator.asked.at(-1)?.body).toEqual({ gid: 'g1', direction: 'commit' });
+  });
+
   test('a report of waits needs no known gid', async () => {
     const { post, coordinator } = createEdge();
     const body = { scope: 's', look: 1, waits: [], holders: [], connections: [] };

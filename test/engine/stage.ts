@@ -6,6 +6,7 @@ import type {
   Call,
   CallAnswer,
   Participant,
+  Tracer,
   TransactionAnswer,
   TransactionView,
 } from '../../client-sdk/protocol/index.ts';
@@ -62,6 +63,7 @@ export async function createStage(
   options: Partial<EngineOptions> = {},
   store: MemoryStore = createMemoryStore(),
   time: VirtualTime = createVirtualTime(),
+  tracer?: Tracer,
 ): Promise<Stage> {
   const calls: Call[] = [];
   const appended: string[] = [];
@@ -109,6 +111,7 @@ export async function createStage(
     log,
     transports: [transport],
     options: { ...engineDefaults, ...options },
+    tracer,
     onFenced: () => {
       fencedCount += 1;
     },

@@ -46,7 +46,7 @@ export const saga = { begin, step, submitted, apply, outstanding };
 function begin(event: Event<'submit'>): Verdict {
   const plan = planSaga(event.steps);
   if (!plan.ok) return refused(plan.code, plan.detail);
-  const { gid, name, content, epoch, labels, timeoutMs, input, atMs } = event;
+  const { gid, name, content, epoch, labels, timeoutMs, traceparent, input, atMs } = event;
   const deadlineAtMs = timeoutMs === null ? null : atMs + timeoutMs;
   const { steps } = plan;
   return urgent({
@@ -57,6 +57,7 @@ function begin(event: Event<'submit'>): Verdict {
     epoch,
     labels,
     deadlineAtMs,
+    traceparent,
     input,
     steps,
     atMs,
@@ -205,7 +206,7 @@ function inLaterTerm(tx: Saga): (s: SagaStep) => boolean {
 }
 
 function submitted(record: RecordOf<'submitted'>): Saga {
-  const { gid, name, content, epoch, labels, deadlineAtMs, input, atMs } = record;
+  const { gid, name, content, epoch, labels, deadlineAtMs, traceparent, input, atMs } = record;
   return {
     mode: 'saga',
     gid,
@@ -220,6 +221,7 @@ function submitted(record: RecordOf<'submitted'>): Saga {
     deadlineAtMs,
     decidedAtMs: null,
     finishedAtMs: null,
+    traceparent,
     input,
     steps: record.steps.map((s) => ({
       ...s,

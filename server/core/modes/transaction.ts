@@ -54,10 +54,21 @@ const operations = {
 function begin(event: Event<'begin'>): Verdict {
   const branches = numbered(event.branches, 0);
   if (branches.length > limits.branchesMax) return tooManyBranches();
-  const { gid, name, content, epoch, labels, timeoutMs, atMs } = event;
+  const { gid, name, content, epoch, labels, timeoutMs, traceparent, atMs } = event;
   const deadlineAtMs = timeoutMs === null ? null : atMs + timeoutMs;
   return urgent(
-    { kind: 'begun', gid, name, content, epoch, labels, deadlineAtMs, branches, atMs },
+    {
+      kind: 'begun',
+      gid,
+      name,
+      content,
+      epoch,
+      labels,
+      deadlineAtMs,
+      traceparent,
+      branches,
+      atMs,
+    },
     branches.map((branch) => branch.branchId),
   );
 }
@@ -146,7 +157,7 @@ function settle(tx: TwoPhase, event: Event<'settle'>): Verdict {
 }
 
 function begun(record: Record<'begun'>): TwoPhase {
-  const { gid, name, content, epoch, labels, deadlineAtMs, atMs } = record;
+  const { gid, name, content, epoch, labels, deadlineAtMs, traceparent, atMs } = record;
   return {
     mode: 'transaction',
     gid,
@@ -161,6 +172,7 @@ function begun(record: Record<'begun'>): TwoPhase {
     deadlineAtMs,
     decidedAtMs: null,
     finishedAtMs: null,
+    traceparent,
     branches: opened(record.branches, null),
     requests: {},
   };
