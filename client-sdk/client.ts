@@ -3,7 +3,7 @@ import type { Channel } from './channel/channel.ts';
 import { SettleError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { Host } from './participant/host.ts';
-import type { Cause, Gid } from './protocol/index.ts';
+import type { Cause, Gid, Tracer } from './protocol/index.ts';
 import type { ScopeWatch } from './resource/waits.ts';
 
 /** One connected client. */
@@ -14,6 +14,8 @@ export interface Client {
   /** How long a request may take, over all its repetitions. */
   readonly requestTimeoutMs: number;
   readonly logger: Logger;
+  /** Null: no spans. */
+  readonly tracer: Tracer | null;
   /** Looks at what local transactions wait for. */
   readonly waits: ScopeWatch;
 }

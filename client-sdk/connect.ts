@@ -14,12 +14,13 @@ import type { Database } from './participant/databases/detect.ts';
 import { createHost } from './participant/host.ts';
 import type { TccDefinition } from './participant/method.ts';
 import { pong } from './participant/pong.ts';
-import { isName, limits } from './protocol/index.ts';
+import { isName, limits, type Tracer } from './protocol/index.ts';
 import { defineResource } from './resource/at.ts';
 import { WaitWatch } from './resource/waits-watch.ts';
 import { runSaga } from './run.ts';
 import { type AnySagaOptions, defineSaga, defineStep } from './saga.ts';
 import type { Settle } from './settle.ts';
+import { tracedRequests } from './spans.ts';
 import { defineRemote, defineTcc } from './tcc.ts';
 import { runTransaction } from './transaction.ts';
 
@@ -39,6 +40,8 @@ export interface ConnectOptions {
   readonly requestTimeoutMs?: number;
   /** A pino logger, or one like it; default: silent. */
   readonly logger?: Logger;
+  /** Where spans go, such as `openTelemetryTracer()`; default: none are made. */
+  readonly tracer?: Tracer;
 }
 
 /** What is the same for every user; tests make it shorter. */
@@ -79,14 +82,11 @@ export async function connectTuned(
   }
   const url = channelUrl(options.url);
   const host = createHost();
+  const { tracer = null } = options;
+  const own = { ...tuning, url, token: options.token, service, instance, callsMax };
+  const open = () => openChannel(own, host, logger);
   // Outside of any scope: calls that arrive later would otherwise inherit the one of this moment.
-  const channel = runInScope(undefined, () =>
-    openChannel(
-      { ...tuning, url, token: options.token, service, instance, callsMax },
-      host,
-      logger,
-    ),
-  );
+  const channel = runInScope(undefined, () => (tracer === null ? open() : tracer.outside(open)));
   try {
     await channel.ready(tuning.welcomeMsMax);
   } catch (error) {
@@ -96,7 +96,9 @@ export async function connectTuned(
   const waits = new WaitWatch({ channel, logger });
   host.know('ping', pong);
   host.know('holders', (payload) => waits.holders(payload));
-  const client: Client = { channel, host, service, requestTimeoutMs, logger, waits };
+  const asking = tracer === null ? channel : tracedRequests(channel, tracer);
+  const settings = { host, service, requestTimeoutMs, logger, tracer };
+  const client: Client = { ...settings, channel: asking, waits };
   return settleOf(client, { instance, channel, welcomeMsMax: tuning.welcomeMsMax });
 }
 

@@ -11,7 +11,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { BranchCaller } from './branch-caller.ts';
 import { SettleError } from './errors.ts';
 import { refuseReserved } from './gid.ts';
-import { type BranchId, contextHeaders, type Gid, isGid, type Phase } from './protocol/index.ts';
+import {
+  type BranchId,
+  contextHeaders,
+  type Gid,
+  isGid,
+  type Phase,
+  type Tracer,
+} from './protocol/index.ts';
 import type { Locals } from './resource/locals.ts';
 
 /** Headers that carry the context to another service, lower case. */
@@ -148,7 +155,7 @@ class BranchContext implements TransactionContext {
  * one that no transaction can have.
  */
 export function gidOf(from: HeadersOrGid): Gid | null {
-  const value = typeof from === 'string' ? from : headerOf(from);
+  const value = typeof from === 'string' ? from : headerOf(from, contextHeaders.gid);
   if (value === null) return null;
   if (isGid(value)) {
     refuseReserved(value);
@@ -158,9 +165,20 @@ export function gidOf(from: HeadersOrGid): Gid | null {
   throw new SettleError('INVALID_REQUEST', `${contextHeaders.gid} is ${shown}, which is not a gid`);
 }
 
-function headerOf(headers: Exclude<HeadersOrGid, string>): string | null {
-  if (isHeadersObject(headers)) return headers.get(contextHeaders.gid);
-  const value = headers[contextHeaders.gid];
+/** Where the running code is in a trace, for another service. */
+export function traceHeader(tracer: Tracer | null): ContextHeaders {
+  const traceparent = tracer?.active();
+  return traceparent === undefined ? {} : { [contextHeaders.trace]: traceparent };
+}
+
+/** What {@link traceHeader} has sent along, not looked at yet. */
+export function traceOf(from: HeadersOrGid): string | null {
+  return typeof from === 'string' ? null : headerOf(from, contextHeaders.trace);
+}
+
+function headerOf(headers: Exclude<HeadersOrGid, string>, name: string): string | null {
+  if (isHeadersObject(headers)) return headers.get(name);
+  const value = headers[name];
   if (value === undefined) return null;
   return typeof value === 'string' ? value : (value[0] ?? null);
 }

@@ -20,8 +20,9 @@ import {
   problemType,
   retryAfterOf,
 } from './problem.ts';
-import { contextHeaders, limits, type Problem } from './protocol/index.ts';
+import { contextHeaders, limits, type Problem, type Tracer } from './protocol/index.ts';
 import type { Settle } from './settle.ts';
+import { tracedMethod } from './spans.ts';
 
 /** Marks handlers of `participantRoutes`, whose calls come from the coordinator. */
 const participantHandler = Symbol('settle.participantHandler');
@@ -66,11 +67,17 @@ export function settlePlugin(settle: Pick<Settle, 'join'>): FastifyPluginCallbac
  * `…/undo`), each taking a call as JSON (`gid` and `branchId` at least) and answering by the strict
  * result protocol: 200 with the result, 409 refused, 425 ongoing, 503 unknown; 400 for a body that
  * is no call. `POST {path}/ping` says that it is there. The coordinator reaches it as
- * `{ url: 'http://host{path}' }`.
+ * `{ url: 'http://host{path}' }`. With a tracer each call is a span in the trace of its transaction.
  */
-export function participantRoutes(app: FastifyInstance, method: Method, path: string): void {
+export function participantRoutes(
+  app: FastifyInstance,
+  method: Method,
+  path: string,
+  options: { readonly tracer?: Tracer } = {},
+): void {
+  const traced = tracedMethod(method, options.tracer ?? null);
   for (const operation of method.operations) {
-    const handler = Object.assign(answering(method, operation), { [participantHandler]: true });
+    const handler = Object.assign(answering(traced, operation), { [participantHandler]: true });
     app.post(`${path}/${operation}`, { bodyLimit: limits.bodyBytesMax }, handler);
   }
   const ping = Object.assign(async () => pong().result, { [participantHandler]: true });

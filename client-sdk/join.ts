@@ -11,10 +11,19 @@ import {
   runInScope,
   type Scope,
   type TransactionContext,
+  traceHeader,
+  traceOf,
 } from './context.ts';
 import { SettleError } from './errors.ts';
-import { type BranchId, contextHeaders, type Gid, type Phase } from './protocol/index.ts';
+import {
+  type BranchId,
+  contextHeaders,
+  type Gid,
+  type Phase,
+  type Tracer,
+} from './protocol/index.ts';
 import { Locals } from './resource/locals.ts';
+import { inSpan, parentOf } from './spans.ts';
 
 /**
  * Runs the work inside the global transaction of these headers: branches that it calls are
@@ -30,7 +39,12 @@ export async function joinTransaction<T>(
   const gid = gidOf(from);
   if (gid === null) throw new SettleError('NO_TRANSACTION', `no ${contextHeaders.gid} header came`);
   if (currentScope()?.context.gid === gid) return work();
-  return runJoined(joinedScope(client, gid, null), work);
+  const { tracer } = client;
+  const join = () => runJoined(joinedScope(client, gid, null), work);
+  if (tracer === null) return join();
+  const parent = parentOf(tracer, traceOf(from));
+  const attributes = { 'settle.gid': gid };
+  return inSpan(tracer, { name: 'settle.join', kind: 'internal', parent, attributes }, join);
 }
 
 /** Runs the work in a scope of its own and waits for the calls that it started. */
@@ -52,7 +66,7 @@ export async function runJoined<T>(scope: Scope, work: () => T | Promise<T>): Pr
 
 /** The view of one that takes part. `branchId`: whose `try` it is; null in a service's own code. */
 export function joinedScope(client: Client, gid: Gid, branchId: BranchId | null): Scope {
-  const context = new JoinedContext(gid, branchId);
+  const context = new JoinedContext(gid, branchId, client.tracer);
   const branches = createBranchCaller(client, {
     gid,
     begin: null,
@@ -67,12 +81,14 @@ export function joinedScope(client: Client, gid: Gid, branchId: BranchId | null)
 class JoinedContext implements TransactionContext {
   readonly gid: Gid;
   readonly branchId: BranchId | null;
+  readonly #tracer: Tracer | null;
   phase: Phase = 'active';
   #signal: AbortSignal | null = null;
 
-  constructor(gid: Gid, branchId: BranchId | null) {
+  constructor(gid: Gid, branchId: BranchId | null, tracer: Tracer | null) {
     this.gid = gid;
     this.branchId = branchId;
+    this.#tracer = tracer;
   }
 
   get signal(): AbortSignal {
@@ -82,8 +98,9 @@ class JoinedContext implements TransactionContext {
 
   get headers(): TransactionContext['headers'] {
     const { gid, branchId } = this;
+    const tracer = this.#tracer;
     const own = branchId === null ? {} : { [contextHeaders.branch]: `${branchId}` };
-    return async () => ({ [contextHeaders.gid]: gid, ...own });
+    return async () => ({ [contextHeaders.gid]: gid, ...own, ...traceHeader(tracer) });
   }
 
   get afterCommit(): TransactionContext['afterCommit'] {

@@ -5,7 +5,7 @@
  */
 import { type BranchCaller, type BranchOwner, createBranchCaller } from './branch-caller.ts';
 import type { Client } from './client.ts';
-import type { Scope, TransactionContext } from './context.ts';
+import { type Scope, type TransactionContext, traceHeader } from './context.ts';
 import type { Hook, Undecided } from './decision.ts';
 import { SettleError } from './errors.ts';
 import {
@@ -14,6 +14,8 @@ import {
   contextHeaders,
   type Gid,
   type Phase,
+  type Traceparent,
+  type Tracer,
   type TransactionAnswer,
 } from './protocol/index.ts';
 import type { LoneCommit } from './resource/local-transaction.ts';
@@ -28,6 +30,8 @@ export interface Plan {
   readonly signal: AbortSignal | undefined;
   readonly wait: 'completed' | 'decided';
   readonly waitMs: number;
+  /** Of its span, if it has one: what comes of it belongs there. */
+  readonly traceparent: Traceparent | undefined;
 }
 
 /** Node's timers take no longer delay. */
@@ -41,6 +45,7 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   readonly gid: Gid;
   readonly plan: Plan;
   readonly branches: BranchCaller;
+  readonly tracer: Tracer | null;
   readonly context: TransactionContext;
   readonly hooks: Hook[] = [];
   /** As last heard from the coordinator. */
@@ -59,6 +64,7 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   constructor(client: Client, plan: Plan) {
     this.gid = plan.gid;
     this.plan = plan;
+    this.tracer = client.tracer;
     this.branches = createBranchCaller(client, this);
     this.context = new InitiatorContext(this);
     const { signal } = plan;
@@ -68,8 +74,9 @@ export class OpenTransaction implements Scope, Undecided, BranchOwner {
   }
 
   begin(branches: readonly BranchSpec[]): BeginRequest {
-    const { gid, name, timeoutMs, labels } = this.plan;
-    const body = { gid, name, timeoutMs, branches };
+    const { gid, name, timeoutMs, labels, traceparent } = this.plan;
+    const plain = { gid, name, timeoutMs, branches };
+    const body = traceparent === undefined ? plain : { ...plain, traceparent };
     return labels === undefined ? body : { ...body, labels };
   }
 
@@ -186,10 +193,10 @@ class InitiatorContext implements TransactionContext {
   }
 
   get headers(): TransactionContext['headers'] {
-    const { gid, branches } = this.#transaction;
+    const { gid, branches, tracer } = this.#transaction;
     return async () => {
       await branches.begun();
-      return { [contextHeaders.gid]: gid };
+      return { [contextHeaders.gid]: gid, ...traceHeader(tracer) };
     };
   }
 

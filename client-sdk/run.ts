@@ -8,6 +8,7 @@ import { SettleError } from './errors.ts';
 import { gidGiven } from './gid.ts';
 import { payloadOf } from './json.ts';
 import type { Gid, Phase, StepSpec, SubmitRequest, TransactionAnswer } from './protocol/index.ts';
+import { inSpan } from './spans.ts';
 import type { StandardSchema } from './standard-schema.ts';
 import { check } from './tcc.ts';
 
@@ -61,13 +62,33 @@ export async function runSaga<Results>(
   input: unknown,
   options: RunOptions,
 ): Promise<RunOutcome<Results>> {
-  const { id, signal } = options;
-  const gid = gidGiven('id', id);
+  const gid = gidGiven('id', options.id);
   if (saga.input !== undefined) await check(saga.name, saga.input, input);
   const waitMs = durationMs('waitMs', options.waitMs ?? defaults.waitMs, waitRange);
+  const patience = { ...options, waitMs };
+  const body = bodyOf(gid, saga, input, patience);
+  const { tracer } = client;
+  if (tracer === null) return submitted(client, body, patience);
+  const attributes = { 'settle.gid': gid, 'settle.mode': 'saga' };
+  const span = { name: `settle.saga ${saga.name}`, kind: 'internal', attributes } as const;
+  return inSpan(tracer, span, ({ traceparent }) =>
+    submitted(client, traceparent === undefined ? body : { ...body, traceparent }, patience),
+  );
+}
+
+interface Patience extends RunOptions {
+  readonly waitMs: number;
+}
+
+async function submitted<Results>(
+  client: Client,
+  body: SubmitRequest,
+  { wait, waitMs, signal }: Patience,
+): Promise<RunOutcome<Results>> {
+  const { gid } = body;
   const endsAtMs = performance.now() + waitMs;
-  let answer = await submit(client, bodyOf(gid, saga, input, { ...options, waitMs }), signal);
-  while (options.wait !== 'submitted' && !isTerminal(answer.phase)) {
+  let answer = await submit(client, body, signal);
+  while (wait !== 'submitted' && !isTerminal(answer.phase)) {
     const leftMs = Math.min(requestWaitMsMax, Math.ceil(endsAtMs - performance.now()));
     if (leftMs <= 0) break;
     answer = await ask(client, gid, leftMs, signal);
@@ -75,12 +96,7 @@ export async function runSaga<Results>(
   return outcomeOf(answer);
 }
 
-function bodyOf(
-  gid: Gid,
-  saga: Runnable,
-  input: unknown,
-  options: RunOptions & { readonly waitMs: number },
-): SubmitRequest {
+function bodyOf(gid: Gid, saga: Runnable, input: unknown, options: Patience): SubmitRequest {
   const { wait = 'completed', waitMs, labels } = options;
   return {
     gid,

@@ -16,6 +16,7 @@ import {
   type UndoArguments,
 } from './participant/method.ts';
 import { isName, type Json, limits, type Participant, type StepSpec } from './protocol/index.ts';
+import { tracedMethod } from './spans.ts';
 import type { StandardSchema } from './standard-schema.ts';
 import { nameOf } from './tcc.ts';
 
@@ -182,7 +183,7 @@ export function defineStep<Db extends Database | undefined, Input, Results, Resu
   name: string,
   definition: StepDefinition<Db, Input, Results, Result>,
 ): OfferedStep {
-  client.host.offer(stepMethod(name, outsideScopes(definition)));
+  client.host.offer(tracedMethod(stepMethod(name, outsideScopes(definition)), client.tracer));
   return { participant: { service: client.service, method: name } };
 }
 
@@ -227,7 +228,8 @@ function grow(client: Client, state: SagaState): UntypedSaga {
           unknown,
           unknown
         >;
-        client.host.offer(stepMethod(`${name}.${stepName}`, outsideScopes(step)));
+        const method = stepMethod(`${name}.${stepName}`, outsideScopes(step));
+        client.host.offer(tracedMethod(method, client.tracer));
       }
       return grow(client, {
         ...state,

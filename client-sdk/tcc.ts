@@ -12,6 +12,7 @@ import type { Database } from './participant/databases/detect.ts';
 import type { Method } from './participant/host.ts';
 import { type TccDefinition, tccMethod } from './participant/method.ts';
 import { type Call, isName, type Json, type Participant } from './protocol/index.ts';
+import { tracedMethod } from './spans.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 
 /** A business method, as its caller sees it. */
@@ -39,7 +40,7 @@ export function defineTcc<Db extends Database | undefined, Sent, Input, Result>(
   name: string,
   definition: TccDefinition<Db, Input, Result>,
 ): BranchCall<Sent, Result> {
-  const method = tccMethod(name, scoped(client, definition));
+  const method = tracedMethod(tccMethod(name, scoped(client, definition)), client.tracer);
   client.host.offer(method);
   const participant = { service: client.service, method: name };
   const what = `input of ${name}`;

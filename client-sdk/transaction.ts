@@ -16,6 +16,7 @@ import { SettleError } from './errors.ts';
 import { gidGiven } from './gid.ts';
 import { OpenTransaction, type Plan } from './open-transaction.ts';
 import { type Gid, limits } from './protocol/index.ts';
+import { inSpan } from './spans.ts';
 
 /** How a global transaction runs. */
 export interface TransactionOptions {
@@ -68,6 +69,20 @@ export async function runTransaction<T>(
   if (outer !== undefined) return joinOuter(outer, callback);
   const plan = planOf(options);
   plan.signal?.throwIfAborted();
+  const { tracer } = client;
+  if (tracer === null) return runNew(client, plan, callback);
+  const attributes = { 'settle.gid': plan.gid, 'settle.mode': 'transaction' };
+  const span = { name: `settle.transaction ${plan.name}`, kind: 'internal', attributes } as const;
+  return inSpan(tracer, span, ({ traceparent }) =>
+    runNew(client, { ...plan, traceparent }, callback),
+  );
+}
+
+async function runNew<T>(
+  client: Client,
+  plan: Plan,
+  callback: (tx: TransactionContext) => T | Promise<T>,
+): Promise<T> {
   const global = new OpenTransaction(client, plan);
   const work = runBranches(global, callback);
   let value: T;
@@ -141,5 +156,6 @@ function planOf(options: TransactionOptions): Plan {
     signal: options.signal,
     wait: options.wait ?? 'completed',
     waitMs: durationMs('waitMs', waitMs, { min: 0, max: defaults.waitMsMax }),
+    traceparent: undefined,
   };
 }

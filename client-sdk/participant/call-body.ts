@@ -2,6 +2,7 @@
 import {
   type Call,
   isGid,
+  isTraceparent,
   type Json,
   limits,
   type Operation,
@@ -17,7 +18,7 @@ export function callOf(
   address: { readonly method: string; readonly operation: Operation | Question },
 ): Call | string {
   if (!isRecord(body)) return 'the body is not a JSON object';
-  const { gid, branchId, payload = null, results, result } = body;
+  const { gid, branchId, payload = null, results, result, traceparent } = body;
   if (typeof gid !== 'string' || !isGid(gid)) return 'gid is missing or outside its grammar';
   if (!isBranchId(branchId)) return `branchId is not a number of 1..${limits.branchesMax}`;
   if (results !== undefined && !isRecord(results)) return 'results is not an object';
@@ -29,6 +30,7 @@ export function callOf(
     payload: payload as Json,
     ...(results === undefined ? {} : { results: results as Readonly<Record<string, Json>> }),
     ...(result === undefined ? {} : { result: result as Json }),
+    ...(isTraceparent(traceparent) ? { traceparent } : {}),
   };
 }
 

@@ -20,6 +20,7 @@ import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
 import type { Session } from './facts.ts';
 import { Journal } from './journal.ts';
 import { Line } from './line.ts';
+import type { LocalSpans } from './local-spans.ts';
 import { unsupported } from './refusal.ts';
 import { runStatement } from './run-statement.ts';
 import type { Owner, Turns } from './turns.ts';
@@ -40,6 +41,8 @@ export interface LocalTransactionPorts<Native> {
   readonly untilCommitted: (holder: Holder) => Promise<void>;
   /** Null: it commits at the end of the scope. */
   readonly eager: EagerCommits | null;
+  /** Null: nobody looks. */
+  readonly spans: LocalSpans | null;
 }
 
 /** How a commit without the coordinator ended. */
@@ -152,7 +155,13 @@ export class LocalTransaction<Native> {
   }
 
   /** Writes the undo rows, and with them takes the global locks. Throws as {@link run} does. */
-  async insertUndo(branch: BranchKey): Promise<void> {
+  insertUndo(branch: BranchKey): Promise<void> {
+    const { spans } = this.#ports;
+    if (spans === null) return this.#insertUndo(branch);
+    return spans.step('prepare', branch.branchId, () => this.#insertUndo(branch));
+  }
+
+  async #insertUndo(branch: BranchKey): Promise<void> {
     const { dialect } = this.#ports;
     this.#journal.refuseFailed();
     await this.#untilNoHolder(() =>
@@ -164,7 +173,13 @@ export class LocalTransaction<Native> {
    * Commits as a plain local transaction, which leaves no undo rows, once none of others is in the
    * way. Throws as {@link run} does, and what the driver throws when nobody knows what became of it.
    */
-  async commitAlone(): Promise<void> {
+  commitAlone(): Promise<void> {
+    const { spans } = this.#ports;
+    if (spans === null) return this.#commitAlone();
+    return spans.step('commitAlone', null, () => this.#commitAlone());
+  }
+
+  async #commitAlone(): Promise<void> {
     const { dialect, connection, gid } = this.#ports;
     this.#journal.refuseFailed();
     await this.#untilNoHolder(async () => {
@@ -184,8 +199,8 @@ export class LocalTransaction<Native> {
   }
 
   /** Commits as this branch. Throws when that is not known to have happened. */
-  async commitPhaseOne(branch: BranchKey): Promise<void> {
-    await this.#end((connection) => this.#ports.dialect.barrier.commitPhaseOne(connection, branch));
+  commitPhaseOne(branch: BranchKey): Promise<void> {
+    return this.#end((connection) => this.#commitBranch(connection, branch));
   }
 
   /** Commits what has changed nothing. */
@@ -208,7 +223,10 @@ export class LocalTransaction<Native> {
     await this.#sent.catch(nothing);
     if (this.#isOver) return;
     const back = this.#end(async (connection) => {
-      if (this.#isBegun) await connection.query('rollback');
+      if (!this.#isBegun) return;
+      const { spans } = this.#ports;
+      const taken = () => connection.query('rollback');
+      await (spans === null ? taken() : spans.step('rollback', null, taken));
     });
     await back.catch(nothing);
   }
@@ -237,14 +255,20 @@ export class LocalTransaction<Native> {
   }
 
   async #commitAs(branch: BranchKey, eager: EagerCommits): Promise<void> {
-    const { dialect, connection } = this.#ports;
+    const { connection } = this.#ports;
     await this.insertUndo(branch);
     try {
-      await dialect.barrier.commitPhaseOne(connection, branch);
+      await this.#commitBranch(connection, branch);
     } catch (error) {
       await this.#letGo(error);
       if ((await eager.settlePhaseOne(branch)) !== 'committed') throw error;
     }
+  }
+
+  #commitBranch(connection: Session, branch: BranchKey): Promise<void> {
+    const { dialect, spans } = this.#ports;
+    const commit = () => dialect.barrier.commitPhaseOne(connection, branch);
+    return spans === null ? commit() : spans.step('commit', branch.branchId, commit);
   }
 
   async #end(work: (connection: Session) => Promise<void>): Promise<void> {

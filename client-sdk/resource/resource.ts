@@ -5,9 +5,11 @@
 import type { Client } from '../client.ts';
 import { SettleError } from '../errors.ts';
 import { type Gid, isName, type Participant, type Phase } from '../protocol/index.ts';
+import { tracedMethod } from '../spans.ts';
 import { acquireWithin } from './acquire.ts';
 import type { HeldConnection, ResourceDatabase } from './database.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
+import { LocalSpans } from './local-spans.ts';
 import { LocalTransaction } from './local-transaction.ts';
 import type { LocalScope, LocalSource } from './locals.ts';
 import { inTransaction, type ResourcePorts } from './own-transaction.ts';
@@ -48,6 +50,7 @@ export const lockTimeoutMsDefault = 5_000;
 /** A resource of this process. */
 export class Resource<Native> implements LocalSource {
   readonly participant: Participant;
+  readonly #name: string;
   readonly #client: Client;
   readonly #resource: string;
   readonly #ports: ResourcePorts<Native>;
@@ -66,6 +69,7 @@ export class Resource<Native> implements LocalSource {
     if (localCommits !== 'end' && localCommits !== 'eager') {
       throw new SettleError('INVALID_CONFIG', `localCommits: ${localCommits} is not end or eager`);
     }
+    this.#name = resource;
     this.#client = client;
     this.#resource = resource;
     this.#localCommits = localCommits;
@@ -73,10 +77,20 @@ export class Resource<Native> implements LocalSource {
     const { logger } = client;
     this.#waits = new WaitDatabase({ ...parts, waits: parts.dialect.waits, logger });
     this.participant = { service: client.service, method };
-    client.host.offer(resourceMethod(method, this.#ports));
+    client.host.offer(tracedMethod(resourceMethod(method, this.#ports), client.tracer));
   }
 
-  async begin({ gid, asBranch, waits }: LocalScope): Promise<LocalTransaction<Native>> {
+  begin(scope: LocalScope): Promise<LocalTransaction<Native>> {
+    const { tracer } = this.#client;
+    if (tracer === null) return this.#begin(scope, null);
+    const spans = new LocalSpans(tracer, scope.gid, this.#name);
+    return spans.step('begin', null, () => this.#begin(scope, spans));
+  }
+
+  async #begin(
+    { gid, asBranch, waits }: LocalScope,
+    spans: LocalSpans | null,
+  ): Promise<LocalTransaction<Native>> {
     const { database, dialect, lockTimeoutMs } = this.#ports;
     const held = await acquireWithin(database, lockTimeoutMs);
     const name = await this.#waits.nameOf(held);
@@ -98,7 +112,7 @@ export class Resource<Native> implements LocalSource {
       local.decision(holder.gid, (signal) => this.#untilCommitted(gid, holder, signal));
     const settlePhaseOne = (branch: BranchKey) => this.settlePhaseOne(branch);
     const eager = this.#localCommits === 'eager' ? { begin, asBranch, settlePhaseOne } : null;
-    const all = { gid, dialect, connection, turns, untilCommitted, eager };
+    const all = { gid, dialect, connection, turns, untilCommitted, eager, spans };
     return new LocalTransaction({ ...all, waits: local });
   }
 

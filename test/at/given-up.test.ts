@@ -83,6 +83,7 @@ async function startWaiting(server: Provided) {
       return deciding.promise;
     },
     eager: null,
+    spans: null,
   });
   const front = pgFront(pool, () => Promise.resolve(local));
   await front.query('update account set cents = 11 where id = $1', [1]);
