@@ -299,6 +299,16 @@ export const settings = {
     parse: level,
     value: 'info',
   }),
+  tracing: {
+    flag: 'tracing',
+    env: 'SETTLE_TRACING',
+    argument: null,
+    summary: 'Make OpenTelemetry spans; the process needs an SDK, see docs/guides/tracing.md.',
+    takes: 'true or false',
+    shownDefault: 'false',
+    parse: truth,
+    fallback: () => false,
+  } satisfies Setting<boolean>,
   migrate: {
     flag: 'migrate',
     env: 'SETTLE_MIGRATE',

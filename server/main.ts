@@ -4,6 +4,7 @@
  * a second start on the same machine ends nobody's term), and at the end the engine drains before the
  * connections that its answers come through are closed.
  */
+import type { Tracer } from '../client-sdk/protocol/index.ts';
 import { type Access, createAccess } from './api/access.ts';
 import { createApp } from './api/app.ts';
 import { attachChannel } from './api/channel.ts';
@@ -54,7 +55,7 @@ export interface RunningServer {
 /**
  * Starts a coordinator and resolves once it serves. Throws Failure: LOG_NOT_WRITABLE,
  * LOG_UNAVAILABLE, SCHEMA_MISSING, SCHEMA_NEWER, PORT_TAKEN, INVALID_CONFIG (an address that cannot
- * be listened on). After a throw nothing is left open.
+ * be listened on; `tracing` without its package). After a throw nothing is left open.
  */
 export async function startServer(
   config: Config,
@@ -64,6 +65,7 @@ export async function startServer(
   const clock = systemClock();
   const access = accessOf(config, clock);
   const callbacks = await callbackTransports(config, clock);
+  const tracer = config.tracing ? await tracerOf() : undefined;
   const warnOfLog = throttled(clock, (detail: string, more: number) =>
     logger.warn({ detail, more }, 'the log did not take an append; it is sent again'),
   );
@@ -72,7 +74,8 @@ export async function startServer(
     onTrouble: (failure) => warnOfLog(failure.detail),
   });
   const { origins = {} } = ports;
-  const parts = createParts(config, { clock, log, logger, callbacks, access, origins });
+  const seen = { logger, tracer, origins };
+  const parts = createParts(config, { clock, log, callbacks, access, ...seen });
   try {
     await parts.listener.open(config.host, config.port);
     await takeOver(parts.engine, config, parts.listener.url());
@@ -99,6 +102,19 @@ async function callbackTransports(config: Config, clock: Clock): Promise<readonl
   return [createHttpTransport({ policy: createTargetPolicy(config.allowCallbacks), clock })];
 }
 
+/** Loaded only where it is wanted: its package is the user's to install. */
+async function tracerOf(): Promise<Tracer> {
+  try {
+    const { openTelemetryTracer } = await import('../client-sdk/opentelemetry.ts');
+    return openTelemetryTracer();
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error;
+    if (!isMissing || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    const how = 'install it beside the server: `npm install @opentelemetry/api`';
+    throw new Failure('INVALID_CONFIG', `tracing needs the package @opentelemetry/api: ${how}.`);
+  }
+}
+
 type Closable = Transport & { close(): Promise<void> };
 
 function createParts(
@@ -109,10 +125,11 @@ function createParts(
     readonly logger: Logger;
     readonly callbacks: readonly Closable[];
     readonly access: Access;
+    readonly tracer: Tracer | undefined;
     readonly origins: Origins;
   },
 ): Parts {
-  const { clock, log, logger, callbacks, access, origins } = ports;
+  const { clock, log, logger, callbacks, access, tracer, origins } = ports;
   const random = systemRandom();
   const fenced = Promise.withResolvers<'fenced'>();
   const channelTransport = createChannelTransport({
@@ -122,7 +139,7 @@ function createParts(
   const transports = [channelTransport, ...callbacks];
   const options = engineOptions(config);
   const onFenced = () => fenced.resolve('fenced');
-  const engine = createEngine({ clock, random, log, transports, options, onFenced });
+  const engine = createEngine({ clock, random, log, transports, options, tracer, onFenced });
   const validators = createValidators();
   const participants = () => channelTransport.participants();
   const desk = deskOf(config, { clock, log, engine, access, participants });

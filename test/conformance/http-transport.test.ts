@@ -222,7 +222,18 @@ describe('the HTTP transport by itself', () => {
       'settle-branch': '3',
       'settle-operation': 'run',
     });
+    expect(plain?.headers).not.toHaveProperty('traceparent');
     expect(JSON.parse(plain?.body ?? '')).toEqual({ ...call, method: 'trip/car' });
+  });
+
+  test('the place in a trace is in the body, and in the header that tools for HTTP read', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const method = 'trip/car';
+    const call = { gid: 'g', branchId: 1, operation: 'run', method, payload: null } as const;
+    await asker.ask({ url: `${server.origin}/trip/car` }, { ...call, traceparent });
+    const [plain] = server.requests.all;
+    expect(plain?.headers['traceparent']).toBe(traceparent);
+    expect(JSON.parse(plain?.body ?? '')).toHaveProperty('traceparent', traceparent);
   });
 
   test.each([301, 302, 303, 307, 308])('a redirect (%i) is not followed', async (status) => {
