@@ -17,8 +17,8 @@ import { createDoctor } from './desk/doctor.ts';
 import { createLookout } from './desk/lookout.ts';
 import { certificateEnd } from './dispatch/certificate.ts';
 import { type ChannelTransport, createChannelTransport } from './dispatch/channel-transport.ts';
+import type { HttpTransport } from './dispatch/http-transport.ts';
 import { createTargetPolicy } from './dispatch/target-policy.ts';
-import type { Transport } from './dispatch/transport.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { type EngineOptions, engineDefaults } from './engine/limits.ts';
 import { examineLog } from './log/examine.ts';
@@ -96,7 +96,7 @@ interface Parts {
 }
 
 /** Loaded only where addresses may be called: the HTTP client takes as long to load as all the rest. */
-async function callbackTransports(config: Config, clock: Clock): Promise<readonly Closable[]> {
+async function callbackTransports(config: Config, clock: Clock): Promise<readonly HttpTransport[]> {
   if (config.allowCallbacks.length === 0) return [];
   const { createHttpTransport } = await import('./dispatch/http-transport.ts');
   return [createHttpTransport({ policy: createTargetPolicy(config.allowCallbacks), clock })];
@@ -115,15 +115,13 @@ async function tracerOf(): Promise<Tracer> {
   }
 }
 
-type Closable = Transport & { close(): Promise<void> };
-
 function createParts(
   config: Config,
   ports: {
     readonly clock: Clock;
     readonly log: TransactionLog;
     readonly logger: Logger;
-    readonly callbacks: readonly Closable[];
+    readonly callbacks: readonly HttpTransport[];
     readonly access: Access;
     readonly tracer: Tracer | undefined;
     readonly origins: Origins;
@@ -163,6 +161,10 @@ function createParts(
     access,
     isReadOnly: config.readOnly,
     connectedServices: () => countByService(channelTransport),
+    callsQueued: () => ({
+      channel: channelTransport.queued(),
+      http: callbacks.reduce((sum, transport) => sum + transport.queued(), 0),
+    }),
     newGid: () => newGid(clock.nowMs()),
     logger,
   });

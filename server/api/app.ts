@@ -24,7 +24,7 @@ import { errorsPage } from './errors-page.ts';
 import { serveEvents } from './events.ts';
 import { reasonsNotReady } from './health.ts';
 import { lookoutRoutes } from './lookout.ts';
-import { type ConnectedService, metricsOf } from './metrics.ts';
+import { type CallsQueued, type ConnectedService, metricsOf } from './metrics.ts';
 import { openapiDocument } from './openapi.ts';
 import { type ProblemExtras, problemOf, problemType, retryAfterSeconds } from './problem.ts';
 import { joinRequest } from './request-body.ts';
@@ -46,6 +46,8 @@ export interface AppParts {
   readonly isReadOnly: boolean;
   /** Instances connected by the channel now, for /metrics. */
   readonly connectedServices: () => readonly ConnectedService[];
+  /** The same of calls that wait. */
+  readonly callsQueued: () => CallsQueued;
   /** Makes a gid for callers who send none. */
   readonly newGid: () => Gid;
   readonly logger: FastifyBaseLogger;
@@ -190,6 +192,7 @@ function servePages(app: FastifyInstance, parts: AppParts, routes: readonly Rout
       census: coordinator.census(),
       pulse: coordinator.pulse(),
       lockWaits: coordinator.lockWaits(),
+      callsQueued: parts.callsQueued(),
       eventStreams: lookout.events.count(),
       nowMs: Date.now(),
     });

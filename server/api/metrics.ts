@@ -12,11 +12,18 @@ export interface ConnectedService {
   readonly instances: number;
 }
 
+/** Calls that wait for a place, by how their participants are reached. */
+export interface CallsQueued {
+  readonly channel: number;
+  readonly http: number;
+}
+
 /** What is not counted, but looked at when somebody asks. */
 export interface Looked {
   readonly census: Census;
   readonly pulse: PulseReport;
   readonly lockWaits: number;
+  readonly callsQueued: CallsQueued;
   /** Streams of `/v1/events`. */
   readonly eventStreams: number;
   readonly nowMs: number;
@@ -44,7 +51,7 @@ export function metricsOf(
 }
 
 function openMetrics(looked: Looked): readonly Metric[] {
-  const { census, lockWaits, eventStreams, nowMs } = looked;
+  const { census, lockWaits, callsQueued, eventStreams, nowMs } = looked;
   const phases = Object.keys(census.open) as readonly OpenPhase[];
   const ages = phases.map((phase) => {
     const startedAtMs = census.oldestStartedAtMs[phase];
@@ -60,6 +67,11 @@ function openMetrics(looked: Looked): readonly Metric[] {
     gauge('settle_oldest_open_seconds', 'Age of the oldest one; 0 when there is none.', ages),
     gauge('settle_attention_open', 'Open ones that need a human now.', one(census.attention)),
     gauge('settle_lock_waits', 'Scopes of services that wait for a lock.', one(lockWaits)),
+    gauge(
+      'settle_calls_queued',
+      'Calls that wait for a place at a participant.',
+      byLabel('transport', { ...callsQueued }),
+    ),
     gauge('settle_event_streams', 'Who watches by /v1/events.', one(eventStreams)),
   ];
 }
@@ -123,6 +135,11 @@ function engineMetrics(stats: EngineStats): readonly Metric[] {
       one(stats.callsInFlight),
     ),
     counter('settle_call_retries_total', 'Calls asked again.', one(stats.retries)),
+    counter(
+      'settle_deadlocks_total',
+      'Waits in services that had to give way.',
+      one(stats.deadlocks),
+    ),
     gauge('settle_timers', 'Deadlines and retries that wait.', one(stats.timers)),
     counter(
       'settle_recovered_total',

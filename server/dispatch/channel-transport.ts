@@ -65,6 +65,8 @@ export interface ChannelTransport extends Transport {
   attach(connection: ChannelConnection): Attached;
   /** Live connections by service, in order of their coming. */
   participants(): readonly ConnectedParticipant[];
+  /** Calls that wait for a place, of all services. */
+  queued(): number;
   /**
    * From now on nobody of the service is called, as if nobody were connected; calls that are under
    * way end. `false`: calls again. Kept in memory only; the service need not be known.
@@ -177,6 +179,12 @@ class Channels implements ChannelTransport {
       }
     }
     return shown;
+  }
+
+  queued(): number {
+    let queued = 0;
+    for (const service of this.#services.values()) queued += service.queued;
+    return queued;
   }
 
   drain(name: string, isDrained: boolean): void {

@@ -35,6 +35,8 @@ export interface CalledOrigin {
 export interface HttpTransport extends Transport {
   /** Origins that have a pool, in order of their first call. */
   origins(): readonly CalledOrigin[];
+  /** Calls that wait for a connection, of all origins. */
+  queued(): number;
 }
 
 /** A transport without connections; each origin's are opened by its first calls. */
@@ -95,6 +97,12 @@ class Callbacks implements HttpTransport {
     return [...this.#origins.values()].map(({ name, inFlight, queued }) => {
       return { origin: name, inFlight, queued };
     });
+  }
+
+  queued(): number {
+    let queued = 0;
+    for (const origin of this.#origins.values()) queued += origin.queued;
+    return queued;
   }
 
   async close(): Promise<void> {

@@ -182,4 +182,6 @@ export interface EngineStats {
   };
   readonly retries: number;
   readonly recovered: number;
+  /** Waits in services that had to give way. */
+  readonly deadlocks: number;
 }

@@ -26,6 +26,8 @@ export interface Deadlocks extends Pick<Coordinator, 'reportWaits'> {
   waiting(): number;
   /** What was reported lately; times are those of the wall clock. */
   reported(): readonly ReportedScope[];
+  /** Since start. */
+  found(): number;
 }
 
 /** Nothing is reported yet. */
@@ -60,6 +62,7 @@ export function createDeadlocks({ clock, admission, mailboxes }: DeadlockPorts):
         })),
       }));
     },
+    found: () => graph.found,
   };
 }
 

@@ -238,6 +238,7 @@ export function createEngine(ports: EnginePorts): Engine {
       ...(life.commit?.counters() ?? none),
       calls: answers,
       retries,
+      deadlocks: deadlocks.found(),
     };
   }
 

@@ -92,6 +92,7 @@ export class WaitGraph {
   readonly #bornAtMs = new Map<Gid, number>();
   /** The first edge of the cycle that a gid is the youngest of. */
   #verdicts: ReadonlyMap<Gid, Edge> = new Map();
+  #found = 0;
   #nextLookAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WaitGraphOptions) {
@@ -101,6 +102,11 @@ export class WaitGraph {
   /** Scopes that are remembered. */
   get size(): number {
     return this.#scopes.size;
+  }
+
+  /** Deadlocks that were found, by who had to give way, since start. */
+  get found(): number {
+    return this.#found;
   }
 
   /** Scopes that have said lately that they wait. */
@@ -185,6 +191,10 @@ export class WaitGraph {
         const first = firstOfCycle(gid, then, (other) => this.#isYounger(gid, other));
         if (first !== null) verdicts.set(gid, first);
       }
+    }
+    for (const [gid, { scope, wait }] of verdicts) {
+      const known = this.#verdicts.get(gid);
+      if (known?.scope !== scope || known.wait !== wait) this.#found += 1;
     }
     this.#verdicts = verdicts;
   }

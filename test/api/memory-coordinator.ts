@@ -64,6 +64,7 @@ export const zeroStats: EngineStats = {
   calls: { done: 0, refused: 0, ongoing: 0, unknown: 0 },
   retries: 0,
   recovered: 0,
+  deadlocks: 0,
 };
 
 export function memoryCoordinator(): MemoryCoordinator {

@@ -192,6 +192,7 @@ describe('metrics', () => {
     expect(lines).toContain('settle_engine_state{state="running"} 1');
     expect(lines).toContain('settle_log_oldest_pending_seconds 1.5');
     expect(lines).toContain('settle_connected_instances{service="bank"} 2');
+    expect(lines).toContain('settle_calls_queued{transport="http"} 4');
     const sample = /^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[0-9.e+]+$/;
     for (const line of lines.slice(0, -1)) {
       if (!line.startsWith('# ')) expect(line).toMatch(sample);

@@ -67,6 +67,7 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
     access: createAccess(tokens, clock),
     isReadOnly: false,
     connectedServices: () => [{ service: 'bank', instances: 2 }],
+    callsQueued: () => ({ channel: 3, http: 4 }),
     newGid: () => {
       made += 1;
       return `made-${made}`;

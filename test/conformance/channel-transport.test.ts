@@ -237,7 +237,9 @@ describe('the channel transport by itself', () => {
     const kept = ask();
     await instance.arrived(1);
     const queued = ask();
+    expect(line.transport.queued()).toBe(1);
     line.transport.drain('bank', true);
+    expect(line.transport.queued()).toBe(0);
     const drained = "METHOD_NOT_OFFERED: service 'bank' is drained";
     expect(await queued).toMatchObject({ outcome: 'unknown', asked: false, error: drained });
     expect(await ask()).toMatchObject({ outcome: 'unknown', asked: false, error: drained });

@@ -366,7 +366,10 @@ describe('the HTTP transport by itself', () => {
     server.respond = (response) => void response.setHeader('connection', 'close').end('1');
     for (let round = 0; round < 3; round += 1) {
       const count = atOnce + queuedMax;
-      const answers = await Promise.all(Array.from({ length: count }, () => ask()));
+      const asked = Array.from({ length: count }, () => ask());
+      expect(transport.queued()).toBe(queuedMax);
+      const answers = await Promise.all(asked);
+      expect(transport.queued()).toBe(0);
       expect(answers).toEqual(Array(count).fill({ outcome: 'done', result: 1 }));
     }
   });

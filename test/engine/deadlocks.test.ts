@@ -31,6 +31,8 @@ it('of gids made by the SDK the time in them counts, whoever begins or asks firs
       [early, null],
     ]),
   );
+  // Told again and again, and one all the same.
+  expect(stage.engine.stats().deadlocks).toBe(1);
 });
 
 it('a gid of the user’s own counts from its begin, or from its first report', async () => {

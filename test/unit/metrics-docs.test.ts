@@ -17,6 +17,7 @@ function exposed() {
     census: zeroCensus,
     pulse: createPulse(systemClock()).report(),
     lockWaits: 0,
+    callsQueued: { channel: 0, http: 0 },
     eventStreams: 0,
     nowMs: 0,
   });

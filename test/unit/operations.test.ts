@@ -46,6 +46,7 @@ describe('metrics', () => {
   const looked = {
     ...{ census: zeroCensus, pulse: createPulse(systemClock()).report() },
     ...{ lockWaits: 0, eventStreams: 0, nowMs: 0 },
+    callsQueued: { channel: 0, http: 0 },
   };
   const known = new Set(
     metricsOf(zeroStats, [], looked).flatMap(({ name, type }) =>

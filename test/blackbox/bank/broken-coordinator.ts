@@ -70,6 +70,7 @@ async function main(): Promise<void> {
     access,
     isReadOnly: false,
     connectedServices: () => [],
+    callsQueued: () => ({ channel: 0, http: 0 }),
     newGid: () => newGid(clock.nowMs()),
     logger,
   });
