@@ -10,7 +10,17 @@ export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', '
 /** One of {@link logLevels}. */
 export type LogLevel = (typeof logLevels)[number];
 
-const secretFields = ['payload', 'input', 'result', 'results', 'password', 'authorization', 'body'];
+const secretFields = [
+  'payload',
+  'input',
+  'result',
+  'results',
+  'password',
+  'token',
+  'authorization',
+  'cookie',
+  'body',
+];
 
 /** A logger for one process; `stream` default: stdout. */
 export function createLogger(level: LogLevel, stream?: DestinationStream): Logger {
@@ -20,7 +30,13 @@ export function createLogger(level: LogLevel, stream?: DestinationStream): Logge
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: {
-      paths: [...secretFields, ...secretFields.map((field) => `*.${field}`), '*.*.authorization'],
+      paths: [
+        ...secretFields,
+        ...secretFields.map((field) => `*.${field}`),
+        // Headers of a request, should one be logged as it is.
+        '*.*.authorization',
+        '*.*.cookie',
+      ],
       censor: '[removed]',
     },
   };

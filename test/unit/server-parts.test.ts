@@ -53,7 +53,8 @@ test("the operator's log never shows payloads, results and credentials", () => {
   const lines: string[] = [];
   const logger = createLogger('info', { write: (line) => void lines.push(line) });
   logger.info({ payload: 'topsecret', call: { result: 'topsecret', gid: 'g' } }, 'asked');
-  logger.info({ req: { headers: { authorization: 'topsecret' } } }, 'came in');
+  logger.info({ req: { headers: { authorization: 'topsecret', cookie: 'topsecret' } } }, 'came in');
+  logger.info({ token: 'topsecret', session: { token: 'topsecret', who: 'ann' } }, 'logged in');
   expect(lines.join('')).not.toContain('topsecret');
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'info', call: { gid: 'g' } });
 });
