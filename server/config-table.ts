@@ -303,7 +303,7 @@ export const settings = {
     flag: 'tracing',
     env: 'SETTLE_TRACING',
     argument: null,
-    summary: 'Make OpenTelemetry spans; the process needs an SDK, see docs/guides/tracing.md.',
+    summary: 'Make OpenTelemetry spans. The process needs an SDK: docs/operations/tracing.md.',
     takes: 'true or false',
     shownDefault: 'false',
     parse: truth,

@@ -27,7 +27,7 @@ export function isSameTrace(one: Traceparent, other: Traceparent): boolean {
   return one.slice(3, 35) === other.slice(3, 35);
 }
 
-/** What is known of a span: names of Settle begin with `settle.`, see docs/guides/tracing.md. */
+/** What is known of a span: names of Settle begin with `settle.`, see docs/operations/tracing.md. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
 /** How a span begins. */
