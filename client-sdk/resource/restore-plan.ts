@@ -8,7 +8,16 @@
  * left it. Newest first over all tables passes the states that the statements passed; a row with a
  * choice passes them, too, step by step.
  */
-import { type Choice, type Choices, objectionTo, resolved, unfitness } from './choices.ts';
+import type { Gid } from '../protocol/index.ts';
+import {
+  type Choice,
+  type Choices,
+  noChoices,
+  objectionTo,
+  resolved,
+  unfitness,
+} from './choices.ts';
+import type { Session } from './facts.ts';
 import { type Image, rowIdentity, type Step, sameImage } from './image.ts';
 import {
   misfit,
@@ -17,7 +26,14 @@ import {
   type PlannedTable,
   type RowSource,
 } from './planned-row.ts';
-import type { DirtyRow, NotResolved, Resolved, Restored, WrittenRow } from './undo-store.ts';
+import type {
+  DirtyRow,
+  NotResolved,
+  Resolved,
+  Restored,
+  UndoStore,
+  WrittenRow,
+} from './undo-store.ts';
 
 /** One row from what it is to what it was. Never both null. */
 export interface RowChange<Table extends PlannedTable> {
@@ -165,8 +181,33 @@ function isSame(one: Image | null, other: Image | null): boolean {
   return one === null || other === null ? one === other : sameImage(one, other);
 }
 
+/** What became of the steps of a gid, and how many there were. */
+export interface ResolvedSteps {
+  readonly resolved: Resolved;
+  readonly steps: number;
+}
+
+/**
+ * What a store does with the undo rows of a gid, from its one way to write rows back. `resolveSteps`
+ * may throw what the driver throws, such as a unique key that another row has taken meanwhile:
+ * nothing is decided then, and it is asked again.
+ */
+export function restoring(
+  resolveSteps: (session: Session, gid: Gid, choices: Choices) => Promise<ResolvedSteps>,
+): Pick<UndoStore, 'restore' | 'resolve'> {
+  return {
+    async restore(session, gid) {
+      const { resolved, steps } = await resolveSteps(session, gid, noChoices);
+      return asRestored(resolved, steps);
+    },
+    async resolve(session, gid, choices) {
+      return (await resolveSteps(session, gid, choices)).resolved;
+    },
+  };
+}
+
 /** Of a rollback without choices. Throws a plain Error for what only a choice can bring about. */
-export function asRestored(resolved: Resolved, steps: number): Restored {
+function asRestored(resolved: Resolved, steps: number): Restored {
   switch (resolved.kind) {
     case 'resolved':
       return { kind: 'restored', rows: steps };

@@ -8,12 +8,18 @@
  * until the others have been written.
  */
 import type { Gid } from '../../protocol/index.ts';
-import { type Choices, noChoices } from '../choices.ts';
+import type { Choices } from '../choices.ts';
 import type { Session, TableFacts } from '../facts.ts';
 import { type Image, rowIdentity, type Step } from '../image.ts';
 import { type LookedUp, lookUpRows, type PlannedRows, type RowSource } from '../planned-row.ts';
-import { asRestored, dirtyRow, planned, type RowChange, writtenRows } from '../restore-plan.ts';
-import type { DirtyRow, LookedAt, Resolved, Restored } from '../undo-store.ts';
+import {
+  dirtyRow,
+  planned,
+  type ResolvedSteps,
+  type RowChange,
+  writtenRows,
+} from '../restore-plan.ts';
+import type { DirtyRow, LookedAt } from '../undo-store.ts';
 import { passGuards } from './guard.ts';
 import { partsOf } from './names.ts';
 import { currentRows, type RestoredTable, writeBack } from './row-writer.ts';
@@ -26,24 +32,13 @@ type Change = RowChange<RestoredTable>;
 
 /**
  * Restores all undo rows of the gid and deletes them; see {@link planned} for what counts as
- * restored. Throws what the driver throws, such as a unique key that another row has taken meanwhile:
- * nothing is decided then, and it is asked again. Leaves settings to be put back (`session.ts`).
+ * restored, and {@link restoring} for what it throws. Leaves settings to be put back (`session.ts`).
  */
-export async function restoreRows(session: Session, gid: Gid): Promise<Restored> {
-  const { resolved, steps } = await resolveSteps(session, gid, noChoices);
-  return asRestored(resolved, steps);
-}
-
-/** As {@link restoreRows}, with choices for rows that were looked at. */
-export async function resolveRows(session: Session, gid: Gid, choices: Choices): Promise<Resolved> {
-  return (await resolveSteps(session, gid, choices)).resolved;
-}
-
-async function resolveSteps(
+export async function resolveSteps(
   session: Session,
   gid: Gid,
   choices: Choices,
-): Promise<{ readonly resolved: Resolved; readonly steps: number }> {
+): Promise<ResolvedSteps> {
   await session.query(restoreSettings);
   const undo = await undoRowsOf(session, gid, 'for update');
   const source = sourceOf(session, 'for update');

@@ -10,10 +10,11 @@ import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
 import type { Step } from '../image.ts';
 import { rowIdentity } from '../image.ts';
+import { restoring } from '../restore-plan.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { locksOf } from './locks.ts';
 import { readable } from './readable.ts';
-import { lookAtRows, resolveRows, restoreRows } from './restore.ts';
+import { lookAtRows, resolveSteps } from './restore.ts';
 import {
   deletePlaces,
   insertSteps,
@@ -40,8 +41,7 @@ export function createMysqlUndoStore(): UndoStore {
       if (gids.length === 0) return;
       await deletePlaces(session, gids, await placesOf(session, gids));
     },
-    restore: restoreRows,
-    resolve: resolveRows,
+    ...restoring(resolveSteps),
     look: lookAtRows,
     locks: locksOf,
     readable,

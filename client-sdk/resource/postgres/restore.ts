@@ -9,12 +9,12 @@
  * together.
  */
 import type { Gid } from '../../protocol/index.ts';
-import { type Choices, noChoices } from '../choices.ts';
+import type { Choices } from '../choices.ts';
 import type { Session } from '../facts.ts';
 import type { Image, Step } from '../image.ts';
 import { type LookedUp, lookUpRows, type RowSource } from '../planned-row.ts';
-import { asRestored, dirtyRow, planned, writtenRows } from '../restore-plan.ts';
-import type { LookedAt, Resolved, Restored } from '../undo-store.ts';
+import { dirtyRow, planned, type ResolvedSteps, writtenRows } from '../restore-plan.ts';
+import type { LookedAt } from '../undo-store.ts';
 import { partsOf } from './functions.ts';
 import { passGuards } from './guard.ts';
 import {
@@ -30,24 +30,13 @@ import { readTable } from './table-query.ts';
 
 /**
  * Restores all undo rows of the gid and deletes them; see {@link planned} for what counts as
- * restored. Throws what the driver throws, such as a unique key that
- * another row has taken meanwhile: nothing is decided then, and it is asked again.
+ * restored, and {@link restoring} for what it throws.
  */
-export async function restoreRows(session: Session, gid: Gid): Promise<Restored> {
-  const { resolved, steps } = await resolveSteps(session, gid, noChoices);
-  return asRestored(resolved, steps);
-}
-
-/** As {@link restoreRows}, with choices for rows that were looked at. */
-export async function resolveRows(session: Session, gid: Gid, choices: Choices): Promise<Resolved> {
-  return (await resolveSteps(session, gid, choices)).resolved;
-}
-
-async function resolveSteps(
+export async function resolveSteps(
   session: Session,
   gid: Gid,
   choices: Choices,
-): Promise<{ readonly resolved: Resolved; readonly steps: number }> {
+): Promise<ResolvedSteps> {
   await session.query(settings);
   const undo = await undoRowsOf(session, gid, 'for update');
   const source = sourceOf(session, undo, 'for update of t');

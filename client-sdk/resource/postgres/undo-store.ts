@@ -8,10 +8,11 @@ import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
 import { type Image, rowIdentity, type Step } from '../image.ts';
+import { restoring } from '../restore-plan.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { textLiteral } from './literals.ts';
 import { locksOf } from './locks.ts';
-import { lookAtRows, resolveRows, restoreRows } from './restore.ts';
+import { lookAtRows, resolveSteps } from './restore.ts';
 
 /** The store; keeps nothing in memory. `restore` reads the facts of its tables afresh. */
 export function createPostgresUndoStore(): UndoStore {
@@ -22,8 +23,7 @@ export function createPostgresUndoStore(): UndoStore {
     async clear(session, gids) {
       if (gids.length > 0) await session.query(deleteOfGids, [gids]);
     },
-    restore: restoreRows,
-    resolve: resolveRows,
+    ...restoring(resolveSteps),
     look: lookAtRows,
     locks: locksOf,
     // Images hold PostgreSQL's own output, which is for people.
