@@ -1,4 +1,7 @@
-/** Connections of a pool within a time; the rest of what a resource does with them is elsewhere. */
+/**
+ * Connections of a pool: one within a time, and back with nothing left open. The rest of what a
+ * resource does with them is elsewhere.
+ */
 import { SettleError } from '../errors.ts';
 import type { HeldConnection, ResourceDatabase } from './database.ts';
 
@@ -22,6 +25,22 @@ export async function acquireWithin<Native>(
     return await Promise.race([acquiring, promise]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * Takes back what is open on it and releases it; one that cannot roll back is thrown away, for the
+ * error that led here. Never throws.
+ */
+export async function giveBack<Native>(
+  connection: HeldConnection<Native>,
+  error: unknown,
+): Promise<void> {
+  try {
+    await connection.query('rollback');
+    connection.release();
+  } catch {
+    connection.release(error instanceof Error ? error : new Error('rollback failed'));
   }
 }
 

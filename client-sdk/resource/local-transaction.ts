@@ -14,6 +14,7 @@
  */
 import { SettleError } from '../errors.ts';
 import type { Gid } from '../protocol/index.ts';
+import { giveBack } from './acquire.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
 import { isWordOfDatabase } from './database-error.ts';
 import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
@@ -293,12 +294,7 @@ export class LocalTransaction<Native> {
     this.#isOver = true;
     this.#isBegun = false;
     this.#journal.fail(error);
-    try {
-      await connection.query('rollback');
-      connection.release();
-    } catch {
-      connection.release(error instanceof Error ? error : new Error('rollback failed'));
-    }
+    await giveBack(connection, error);
   }
 
   async #untilNoHolder(look: () => Promise<readonly Holder[]>): Promise<void> {

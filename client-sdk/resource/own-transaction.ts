@@ -2,6 +2,7 @@
  * Local transactions of the resource's own, for phase two and for what operators ask: on a connection
  * of their own, given back or thrown away whatever happens. Guards: a throw leaves nothing behind.
  */
+import { giveBack } from './acquire.ts';
 import type { HeldConnection, ResourceDatabase } from './database.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -45,14 +46,5 @@ async function within<Native, T>(
   } catch (error) {
     await giveBack(connection, error);
     throw error;
-  }
-}
-
-async function giveBack<Native>(connection: HeldConnection<Native>, error: unknown): Promise<void> {
-  try {
-    await connection.query('rollback');
-    connection.release();
-  } catch {
-    connection.release(error instanceof Error ? error : new Error('rollback failed'));
   }
 }
