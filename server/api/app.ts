@@ -19,21 +19,17 @@ import { exposition, expositionType } from '../observe/metrics.ts';
 import { type Access, mayAct } from './access.ts';
 import { refuseBrokenRequest } from './broken-request.ts';
 import { consoleFolder, serveConsole } from './console-files.ts';
-import { deskRoutes } from './desk.ts';
 import { errorsPage } from './errors-page.ts';
 import { serveEvents } from './events.ts';
 import { reasonsNotReady } from './health.ts';
-import { lookoutRoutes } from './lookout.ts';
 import { type CallsQueued, type ConnectedService, metricsOf } from './metrics.ts';
 import { openapiDocument } from './openapi.ts';
 import { type ProblemExtras, problemOf, problemType, retryAfterSeconds } from './problem.ts';
 import { joinRequest } from './request-body.ts';
 import type { Route } from './route.ts';
-import { sagaRoutes } from './sagas.ts';
+import { apiRoutes } from './routes.ts';
 import type { Validators } from './schemas.ts';
 import { serveSession } from './session.ts';
-import { transactionRoutes } from './transactions.ts';
-import { undoRoutes } from './undo.ts';
 
 /** What the edge needs from the rest. */
 export interface AppParts {
@@ -79,13 +75,7 @@ export function createApp(parts: AppParts): FastifyInstance {
     const path = request.url.split('?', 1)[0] ?? '';
     return refuse(reply, 'NOT_FOUND', `No such address: ${request.method} ${path}`);
   });
-  const routes = [
-    ...transactionRoutes(),
-    ...sagaRoutes(),
-    ...undoRoutes(),
-    ...deskRoutes(),
-    ...lookoutRoutes(),
-  ];
+  const routes = apiRoutes();
   for (const route of routes) serve(app, route, parts);
   serveSession(app, { ...parts, refuse });
   serveEvents(app, { ...parts, refuse });

@@ -1,11 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
-import { deskRoutes } from '../../server/api/desk.ts';
-import { lookoutRoutes } from '../../server/api/lookout.ts';
 import { plainPages } from '../../server/api/openapi.ts';
-import { sagaRoutes } from '../../server/api/sagas.ts';
-import { transactionRoutes } from '../../server/api/transactions.ts';
-import { undoRoutes } from '../../server/api/undo.ts';
+import { apiRoutes } from '../../server/api/routes.ts';
 import { createEdge } from './support.ts';
 
 interface Operation {
@@ -40,13 +36,7 @@ describe('/openapi.json', () => {
     const described = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    const routes = [
-      ...transactionRoutes(),
-      ...sagaRoutes(),
-      ...undoRoutes(),
-      ...deskRoutes(),
-      ...lookoutRoutes(),
-    ];
+    const routes = apiRoutes();
     const served = [
       ...routes.map((route) => `${route.method} ${route.path}`),
       ...plainPages.map(([path]) => `GET ${path}`),

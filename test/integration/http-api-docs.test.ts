@@ -4,11 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { deskRoutes } from '../../server/api/desk.ts';
-import { lookoutRoutes } from '../../server/api/lookout.ts';
-import { sagaRoutes } from '../../server/api/sagas.ts';
-import { transactionRoutes } from '../../server/api/transactions.ts';
-import { undoRoutes } from '../../server/api/undo.ts';
+import { apiRoutes } from '../../server/api/routes.ts';
 import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
 
 const page = readFileSync(
@@ -37,14 +33,7 @@ test('every block ends with success and no answer shows INTERNAL', async () => {
 
 test('every route has an example', () => {
   const examples = blocks.join('\n').replaceAll(/\/(order-\d+|trip-\d+)/g, '/{gid}');
-  const routes = [
-    ...transactionRoutes(),
-    ...sagaRoutes(),
-    ...undoRoutes(),
-    ...deskRoutes(),
-    ...lookoutRoutes(),
-  ];
-  for (const route of routes) {
+  for (const route of apiRoutes()) {
     const named: Readonly<Record<string, string>> = {
       '{branchId}': '1',
       '{service}': 'shop',
