@@ -5,32 +5,30 @@
 import { errorTable } from '../../client-sdk/protocol/index.ts';
 import { deskAnswerSchemas } from './desk-shapes.ts';
 import { lookoutAnswerSchemas } from './lookout-shapes.ts';
-import { ref, type Schema } from './shapes.ts';
+import {
+  answer,
+  integer,
+  integerOrNull,
+  listOf,
+  mode,
+  orNull,
+  phase,
+  ref,
+  type Schema,
+  text,
+  textOrNull,
+} from './schema-parts.ts';
 import { undoAnswerSchemas } from './undo-shapes.ts';
 
-const text: Schema = { type: 'string' };
-const textOrNull: Schema = { type: ['string', 'null'] };
 const time: Schema = { type: 'integer', description: 'Milliseconds since 1970-01-01 UTC.' };
 const timeOrNull: Schema = { ...time, type: ['integer', 'null'] };
-const orNull = (name: string): Schema => ({ oneOf: [ref(name), { type: 'null' }] });
-const mode: Schema = { type: 'string', enum: ['transaction', 'saga'] };
-const phase: Schema = {
-  type: 'string',
-  enum: ['active', 'committing', 'committed', 'rollingBack', 'rolledBack'],
-};
-
-function answer(properties: Readonly<Record<string, Schema>>, optional: string[] = []): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, required };
-}
-
 const transactionFields = {
   gid: text,
   mode,
   phase,
-  cause: orNull('Cause'),
+  cause: orNull(ref('Cause')),
   deadlineAtMs: timeOrNull,
-  branchIds: { type: 'array', items: { type: 'integer' } },
+  branchIds: listOf(integer),
   results: { type: 'object', description: 'Results of a committed saga by step name.' },
 } as const satisfies Record<string, Schema>;
 
@@ -48,20 +46,20 @@ export const answerSchemas = {
         enum: ['initiator', 'deadline', 'refused', 'attempts', 'completed', 'operator'],
       },
       detail: text,
-      branchId: { type: 'integer' },
+      branchId: integer,
     },
     ['detail', 'branchId'],
   ),
   Attention: answer({
     reason: { type: 'string', enum: ['retries', 'refused', 'unreadable'] },
-    branchId: { type: ['integer', 'null'] },
+    branchId: integerOrNull,
     detail: text,
     atMs: time,
   }),
   TransactionAnswer: answer(transactionFields, onlySometimes),
   TryAnswer: answer({ result: { description: 'What the try answered.' } }),
   BranchView: answer({
-    branchId: { type: 'integer' },
+    branchId: integer,
     name: textOrNull,
     kind: { type: 'string', enum: ['tcc', 'at', 'step'] },
     participant: ref('Participant'),
@@ -80,7 +78,7 @@ export const answerSchemas = {
       ],
     },
     operation: textOrNull,
-    attempts: { type: 'integer' },
+    attempts: integer,
     nextAttemptAtMs: timeOrNull,
     lastError: textOrNull,
     result: { description: 'Result of a step, or null.' },
@@ -89,12 +87,12 @@ export const answerSchemas = {
     {
       ...transactionFields,
       name: text,
-      attention: orNull('Attention'),
+      attention: orNull(ref('Attention')),
       labels: ref('Labels'),
       startedAtMs: time,
       decidedAtMs: timeOrNull,
       finishedAtMs: timeOrNull,
-      branches: { type: 'array', items: ref('BranchView') },
+      branches: listOf(ref('BranchView')),
     },
     onlySometimes,
   ),
@@ -103,8 +101,8 @@ export const answerSchemas = {
     mode,
     name: text,
     phase,
-    cause: orNull('Cause'),
-    attention: orNull('Attention'),
+    cause: orNull(ref('Cause')),
+    attention: orNull(ref('Attention')),
     startedAtMs: time,
     deadlineAtMs: timeOrNull,
     finishedAtMs: timeOrNull,
@@ -118,24 +116,24 @@ export const answerSchemas = {
     nextAttemptAtMs: timeOrNull,
   }),
   ListAnswer: answer({
-    transactions: { type: 'array', items: ref('TransactionSummary') },
+    transactions: listOf(ref('TransactionSummary')),
     nextCursor: {
       ...textOrNull,
       description: 'A page may hold fewer than its limit, even none, and not be the last.',
     },
   }),
-  ReportWaitsAnswer: answer({ giveWay: orNull('GivenWay') }),
-  GivenWay: answer({ wait: { type: 'integer' }, to: text }),
+  ReportWaitsAnswer: answer({ giveWay: orNull(ref('GivenWay')) }),
+  GivenWay: answer({ wait: integer, to: text }),
   Problem: answer(
     {
       type: text,
       title: text,
-      status: { type: 'integer' },
+      status: integer,
       code: { type: 'string', enum: Object.keys(errorTable) },
       detail: text,
       remedy: text,
       gid: text,
-      retryAfterMs: { type: 'integer' },
+      retryAfterMs: integer,
     },
     ['gid', 'retryAfterMs'],
   ),

@@ -3,23 +3,28 @@
  * shapes.ts and answer-shapes.ts. What no schema can say about a request is at the end.
  */
 import { limits, type OperationRequest } from '../../client-sdk/protocol/index.ts';
+import {
+  answer,
+  branchId,
+  gid,
+  integer,
+  integerOrNull,
+  listOf,
+  mode,
+  name,
+  natural,
+  orNull,
+  phase,
+  reason,
+  record,
+  ref,
+  type Schema,
+  text,
+  textOrNull,
+  truth,
+} from './schema-parts.ts';
 import type { Fault } from './schemas.ts';
-import type { Schema } from './shapes.ts';
 
-const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-
-function record(properties: { readonly [name: string]: Schema }, required: string[]): Schema {
-  return { type: 'object', properties, required, additionalProperties: false };
-}
-
-const gid: Schema = { type: 'string', pattern: limits.gidPattern };
-const name: Schema = { type: 'string', pattern: limits.namePattern };
-const time: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
-const mode: Schema = { type: 'string', enum: ['transaction', 'saga'] };
-const phase: Schema = {
-  type: 'string',
-  enum: ['active', 'committing', 'committed', 'rollingBack', 'rolledBack'],
-};
 const operation: Schema = {
   type: 'string',
   enum: ['confirm', 'cancel', 'run', 'undo', 'commit', 'rollback'],
@@ -36,8 +41,8 @@ export const deskSchemas = {
       phase,
       attention: { type: 'boolean' },
       label: { type: 'string', maxLength: limits.labelLengthMax, description: '`key=value`.' },
-      startedAfterMs: time,
-      startedBeforeMs: time,
+      startedAfterMs: natural,
+      startedBeforeMs: natural,
       service: name,
       method: name,
       error: { type: 'string', minLength: 1, maxLength: 128, description: 'A part of it.' },
@@ -49,67 +54,55 @@ export const deskSchemas = {
       action: { type: 'string', enum: ['retry', 'rollback', 'skip', 'resolve'] },
       gids: { type: 'array', items: gid, minItems: 1, maxItems: limits.operationGidsMax },
       query: ref('TransactionQuery'),
-      branchId: { type: 'integer', minimum: 1, maximum: limits.branchesMax },
+      branchId,
       operation: { ...operation, description: 'Which the branch was seen to owe.' },
       result: { description: 'Of a `run` that is skipped: what it is said to have given.' },
-      reason: {
-        type: 'string',
-        minLength: 1,
-        maxLength: limits.reasonLengthMax,
-        description: 'Why; kept in the audit.',
-      },
+      reason: reason('the audit'),
       dryRun: { type: 'boolean', description: 'Tell what would be done, and do nothing.' },
-      countMax: { ...time, description: 'Refuse when the query finds more by now.' },
+      countMax: { ...natural, description: 'Refuse when the query finds more by now.' },
     },
     ['action', 'reason'],
   ),
-  Audit: record({ limit: { type: 'integer', minimum: 1, maximum: 256 }, before: time }, []),
+  Audit: record({ limit: { type: 'integer', minimum: 1, maximum: 256 }, before: natural }, []),
   VerifyAudit: record({}, []),
   Doctor: record({}, []),
 } as const satisfies Record<string, Schema>;
 
-function answer(properties: Readonly<Record<string, Schema>>): Schema {
-  return { type: 'object', properties, required: Object.keys(properties) };
-}
-
-const text: Schema = { type: 'string' };
-const any: Schema = { description: 'Any JSON.' };
-const number: Schema = { type: 'integer' };
-const numberOrNull: Schema = { type: ['integer', 'null'] };
+const anyJson: Schema = { description: 'Any JSON.' };
 const hash: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 
 /** Answers, by name. */
 export const deskAnswerSchemas = {
   OperationAnswer: answer({
-    auditSeq: { ...numberOrNull, description: 'Its entry in the audit; null of a dry run.' },
-    dryRun: { type: 'boolean' },
-    matched: { ...number, description: 'In all; the rest is done by asking again.' },
-    results: { type: 'array', items: ref('OperationResult') },
+    auditSeq: { ...integerOrNull, description: 'Its entry in the audit; null of a dry run.' },
+    dryRun: truth,
+    matched: { ...integer, description: 'In all; the rest is done by asking again.' },
+    results: listOf(ref('OperationResult')),
   }),
   OperationResult: answer({
     gid: text,
     name: text,
-    before: { oneOf: [phase, { type: 'null' }] },
-    after: { oneOf: [phase, { type: 'null' }] },
-    error: { oneOf: [answer({ code: text, detail: text }), { type: 'null' }] },
+    before: orNull(phase),
+    after: orNull(phase),
+    error: orNull(answer({ code: text, detail: text })),
   }),
   AuditAnswer: answer({
-    entries: { type: 'array', items: ref('AuditEntry') },
-    nextBefore: numberOrNull,
+    entries: listOf(ref('AuditEntry')),
+    nextBefore: integerOrNull,
   }),
   AuditEntry: answer({
-    ...{ seq: number, atMs: number, who: text, action: text, reason: text },
+    ...{ seq: integer, atMs: integer, who: text, action: text, reason: text },
     stage: { type: 'string', enum: ['asked', 'done'] },
-    of: { ...numberOrNull, description: 'Of `done`: which one was asked.' },
-    ...{ target: any, before: any, after: any, previous: hash, hash },
+    of: { ...integerOrNull, description: 'Of `done`: which one was asked.' },
+    ...{ target: anyJson, before: anyJson, after: anyJson, previous: hash, hash },
   }),
-  AuditVerdict: answer({ entries: number, head: hash, brokenAt: numberOrNull }),
-  DoctorAnswer: answer({ atMs: number, findings: { type: 'array', items: ref('Finding') } }),
+  AuditVerdict: answer({ entries: integer, head: hash, brokenAt: integerOrNull }),
+  DoctorAnswer: answer({ atMs: integer, findings: listOf(ref('Finding')) }),
   Finding: answer({
     check: { ...text, description: 'Stable, such as `log.schema`.' },
     level: { type: 'string', enum: ['ok', 'note', 'problem'] },
     seen: text,
-    remedy: { type: ['string', 'null'] },
+    remedy: textOrNull,
   }),
 } as const satisfies Record<string, Schema>;
 

@@ -1,16 +1,22 @@
 /** JSON schemas of what operators look at, requests and answers; parts of those in shapes.ts. */
-import { limits } from '../../client-sdk/protocol/index.ts';
-import type { Schema } from './shapes.ts';
-
-const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-
-function record(properties: { readonly [name: string]: Schema }, required: string[]): Schema {
-  return { type: 'object', properties, required, additionalProperties: false };
-}
-
-const gid: Schema = { type: 'string', pattern: limits.gidPattern };
-const name: Schema = { type: 'string', pattern: limits.namePattern };
-const pageMax = 500;
+import {
+  answer,
+  gid,
+  integer,
+  integerOrNull,
+  listOf,
+  name,
+  orNull,
+  pageLimit,
+  phase,
+  reason,
+  record,
+  ref,
+  type Schema,
+  text,
+  textOrNull,
+  truth,
+} from './schema-parts.ts';
 
 /** Requests, by name. */
 export const lookoutSchemas = {
@@ -18,12 +24,7 @@ export const lookoutSchemas = {
   Drain: record(
     {
       service: name,
-      reason: {
-        type: 'string',
-        minLength: 1,
-        maxLength: limits.reasonLengthMax,
-        description: 'Why; kept in the audit.',
-      },
+      reason: reason('the audit'),
       dryRun: { type: 'boolean', description: 'Tell what would be done, and do nothing.' },
     },
     ['service', 'reason'],
@@ -43,68 +44,57 @@ export const lookoutSchemas = {
   VerifyLog: record(
     {
       after: { type: 'string', maxLength: 256, description: 'The `next` of the page before.' },
-      limit: { type: 'integer', minimum: 1, maximum: pageMax },
+      limit: pageLimit,
     },
     [],
   ),
   Nothing: record({}, []),
 } as const satisfies Record<string, Schema>;
 
-function answer(properties: Readonly<Record<string, Schema>>): Schema {
-  return { type: 'object', properties, required: Object.keys(properties) };
-}
-
-const text: Schema = { type: 'string' };
-const textOrNull: Schema = { type: ['string', 'null'] };
-const truth: Schema = { type: 'boolean' };
-const number: Schema = { type: 'integer' };
-const numberOrNull: Schema = { type: ['integer', 'null'] };
-const list = (items: Schema): Schema => ({ type: 'array', items });
-const orNull = (schema: Schema): Schema => ({ oneOf: [schema, { type: 'null' }] });
-const phase: Schema = {
-  type: 'string',
-  enum: ['active', 'committing', 'committed', 'rollingBack', 'rolledBack'],
-};
-
 /** Answers, by name. */
 export const lookoutAnswerSchemas = {
-  TimelineAnswer: answer({ gid: text, entries: list(ref('TimelineEntry')) }),
+  TimelineAnswer: answer({ gid: text, entries: listOf(ref('TimelineEntry')) }),
   TimelineEntry: answer({
-    seq: { ...number, description: 'The row of the log that it stands in.' },
-    ...{ atMs: number, epoch: number, kind: text, branchId: numberOrNull, text },
+    seq: { ...integer, description: 'The row of the log that it stands in.' },
+    ...{ atMs: integer, epoch: integer, kind: text, branchId: integerOrNull, text },
     operator: orNull(answer({ who: text, reason: text })),
   }),
   Explanation: answer({
-    ...{ gid: text, phase, why: text, next: text, nextAtMs: numberOrNull },
-    remedies: list(answer({ text, command: textOrNull })),
+    ...{ gid: text, phase, why: text, next: text, nextAtMs: integerOrNull },
+    remedies: listOf(answer({ text, command: textOrNull })),
   }),
   Percentiles: answer({ p50: { type: 'number' }, p99: { type: 'number' } }),
-  CountsByMode: answer({ transaction: number, saga: number }),
+  CountsByMode: answer({ transaction: integer, saga: integer }),
   OverviewSecond: answer({
-    atMs: number,
+    atMs: integer,
     begun: ref('CountsByMode'),
     committed: ref('CountsByMode'),
     rolledBack: ref('CountsByMode'),
   }),
   OverviewView: answer({
-    atMs: number,
+    atMs: integer,
     state: text,
-    open: answer({ active: number, committing: number, rollingBack: number }),
-    attention: number,
-    oldestOpen: orNull(answer({ gid: text, startedAtMs: number })),
-    seconds: list(ref('OverviewSecond')),
+    open: answer({ active: integer, committing: integer, rollingBack: integer }),
+    attention: integer,
+    oldestOpen: orNull(answer({ gid: text, startedAtMs: integer })),
+    seconds: listOf(ref('OverviewSecond')),
     durationMs: orNull(ref('Percentiles')),
     logMs: orNull(ref('Percentiles')),
-    lockWaits: number,
-    connectedInstances: number,
+    lockWaits: integer,
+    connectedInstances: integer,
   }),
-  ParticipantsAnswer: answer({ participants: list(ref('ParticipantView')) }),
+  ParticipantsAnswer: answer({ participants: listOf(ref('ParticipantView')) }),
   ParticipantView: answer({
     service: text,
-    instances: list(
-      answer({ instance: text, methods: list(text), callsInFlight: number, connectedAtMs: number }),
+    instances: listOf(
+      answer({
+        instance: text,
+        methods: listOf(text),
+        callsInFlight: integer,
+        connectedAtMs: integer,
+      }),
     ),
-    ...{ owed: number, oldestOwedAtMs: numberOrNull, lastError: textOrNull, isDrained: truth },
+    ...{ owed: integer, oldestOwedAtMs: integerOrNull, lastError: textOrNull, isDrained: truth },
   }),
   PingAnswer: answer({ pings: list(ref('PingView')), left: number }),
   PingView: answer({
@@ -141,27 +131,27 @@ export const lookoutAnswerSchemas = {
   DrainAnswer: answer({
     service: text,
     isDrained: truth,
-    auditSeq: { ...numberOrNull, description: 'Its entry in the audit; null of a dry run.' },
+    auditSeq: { ...integerOrNull, description: 'Its entry in the audit; null of a dry run.' },
     dryRun: truth,
   }),
-  NodesAnswer: answer({ nodes: list(ref('NodeView')) }),
+  NodesAnswer: answer({ nodes: listOf(ref('NodeView')) }),
   NodeView: answer({
-    ...{ node: text, address: text, epoch: number, isThis: truth, state: text, version: text },
-    startedAtMs: numberOrNull,
+    ...{ node: text, address: text, epoch: integer, isThis: truth, state: text, version: text },
+    startedAtMs: integerOrNull,
   }),
-  ShardsAnswer: answer({ shards: list(ref('ShardView')) }),
-  ShardView: answer({ shard: number, node: text, open: number, attention: number }),
+  ShardsAnswer: answer({ shards: listOf(ref('ShardView')) }),
+  ShardView: answer({ shard: integer, node: text, open: integer, attention: integer }),
   LogView: answer({
-    ...{ url: text, epoch: number, commits: number, rows: number, unknownAppends: number },
-    ...{ conflicts: number, pendingRows: number, logMs: orNull(ref('Percentiles')) },
+    ...{ url: text, epoch: integer, commits: integer, rows: integer, unknownAppends: integer },
+    ...{ conflicts: integer, pendingRows: integer, logMs: orNull(ref('Percentiles')) },
   }),
   LogVerdict: answer({
-    checked: number,
-    faults: list(answer({ gid: text, what: text })),
+    checked: integer,
+    faults: listOf(answer({ gid: text, what: text })),
     next: textOrNull,
   }),
   ConfigView: answer({
-    settings: list(
+    settings: listOf(
       answer({ name: text, value: { description: 'Secrets are hidden.' }, origin: text }),
     ),
   }),

@@ -5,8 +5,9 @@
 import { version } from '../version.ts';
 import { answerSchemas } from './answer-shapes.ts';
 import { pathNames, type Route } from './route.ts';
+import { ref, type Schema } from './schema-parts.ts';
 import { schemaNames } from './schemas.ts';
-import { ref, type Schema, schemas } from './shapes.ts';
+import { schemas } from './shapes.ts';
 
 /** The document, as plain JSON. */
 export function openapiDocument(routes: readonly Route[]): Schema {

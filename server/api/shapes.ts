@@ -6,43 +6,37 @@
 import { limits, traceparentPattern } from '../../client-sdk/protocol/index.ts';
 import { deskSchemas } from './desk-shapes.ts';
 import { lookoutSchemas } from './lookout-shapes.ts';
+import {
+  branchId,
+  mode,
+  name,
+  natural,
+  pageLimit,
+  phase,
+  gid as plainGid,
+  record,
+  ref,
+  type Schema,
+} from './schema-parts.ts';
 import { undoSchemas } from './undo-shapes.ts';
-
-/** A JSON Schema (2020-12) as plain data. */
-export type Schema = { readonly [keyword: string]: unknown };
 
 /** Longest `waitMs`: beyond it a caller asks again, so that connections are not held for ever. */
 export const waitMsMax = 60_000;
 /** A cursor is made by the server: a start time and a gid, encoded; nothing longer is one. */
 export const cursorLengthMax = 256;
 
-/** Reference to a schema of {@link schemas}. */
-export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-
-function record(properties: { readonly [name: string]: Schema }, required: string[]): Schema {
-  return { type: 'object', properties, required, additionalProperties: false };
-}
-
 const gid: Schema = {
-  type: 'string',
-  pattern: limits.gidPattern,
+  ...plainGid,
   description: 'Global transaction id: 1 to 64 of A-Z a-z 0-9 . _ - ; UUIDv7 by default.',
 };
-const name: Schema = { type: 'string', pattern: limits.namePattern };
-const branchId: Schema = { type: 'integer', minimum: 1, maximum: limits.branchesMax };
 const timeoutMs: Schema = {
   type: 'integer',
   minimum: limits.timeoutMsMin,
   maximum: limits.timeoutMsMax,
 };
 const waitMs: Schema = { type: 'integer', minimum: 0, maximum: waitMsMax };
-const token = (description: string): Schema => ({
-  type: 'string',
-  pattern: limits.gidPattern,
-  description,
-});
+const token = (description: string): Schema => ({ ...plainGid, description });
 const few = (items: Schema): Schema => ({ type: 'array', items, maxItems: limits.waitsMax });
-const number: Schema = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 const database = token('The same from wherever it is reached, another for every other one.');
 const traceparent: Schema = {
   type: 'string',
@@ -54,27 +48,19 @@ const anyJson = (description: string): Schema => ({ description });
 
 /** Grammar of a label that is searched for: a key, `=`, a value. */
 export const labelPattern = `^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}=[\\s\\S]{0,${limits.labelLengthMax}}$`;
-const instant = (description: string): Schema => ({
-  type: 'integer',
-  minimum: 0,
-  maximum: Number.MAX_SAFE_INTEGER,
-  description,
-});
+const instant = (description: string): Schema => ({ ...natural, description });
 
 /** Fields of `TransactionQuery`; those that contradict each other are the engine's business. */
 const query = {
-  mode: { type: 'string', enum: ['transaction', 'saga'] },
+  mode,
   name,
-  gid: { type: 'string', pattern: limits.gidPattern, description: 'How the gid begins.' },
+  gid: { ...plainGid, description: 'How the gid begins.' },
   outcome: {
     type: 'string',
     enum: ['open', 'committed', 'rolledBack'],
     description: 'open: not finished yet.',
   },
-  phase: {
-    type: 'string',
-    enum: ['active', 'committing', 'committed', 'rollingBack', 'rolledBack'],
-  },
+  phase,
   attention: { type: 'boolean', description: 'true: only those that need a human.' },
   label: { type: 'string', pattern: labelPattern, description: 'key=value' },
   startedAfterMs: instant('Started at that time or later.'),
@@ -145,11 +131,7 @@ export const schemas = {
   Register: record(
     {
       gid,
-      request: {
-        type: 'string',
-        pattern: limits.gidPattern,
-        description: 'Chosen by the caller, unique in the gid: a repeat gets the same branch ids.',
-      },
+      request: token('Chosen by the caller, unique in the gid: a repeat gets the same branch ids.'),
       branches: { type: 'array', items: ref('Branch'), minItems: 1, maxItems: limits.branchesMax },
     },
     ['gid', 'request', 'branches'],
@@ -184,23 +166,23 @@ export const schemas = {
     {
       ...query,
       sort: { type: 'string', enum: ['newest', 'oldest'], description: 'Default newest.' },
-      limit: { type: 'integer', minimum: 1, maximum: limits.pageSizeMax },
+      limit: pageLimit,
       cursor: { type: 'string', maxLength: cursorLengthMax },
     },
     [],
   ),
-  Connection: record({ database, id: number }, ['database', 'id']),
-  DatabaseWait: record({ id: number, database, blockers: few(number) }, [
+  Connection: record({ database, id: natural }, ['database', 'id']),
+  DatabaseWait: record({ id: natural, database, blockers: few(natural) }, [
     'id',
     'database',
     'blockers',
   ]),
-  HolderWait: record({ id: number, gid }, ['id', 'gid']),
+  HolderWait: record({ id: natural, gid }, ['id', 'gid']),
   ReportWaits: record(
     {
       gid,
       scope: token('Chosen by the caller: the same for the same process at work for this gid.'),
-      look: number,
+      look: natural,
       waits: few(ref('DatabaseWait')),
       holders: few(ref('HolderWait')),
       connections: few(ref('Connection')),

@@ -4,18 +4,25 @@
  * participant.
  */
 import { limits } from '../../client-sdk/protocol/index.ts';
-import type { Schema } from './shapes.ts';
+import {
+  answer,
+  branchId,
+  gid,
+  integer,
+  listOf,
+  name,
+  orNull,
+  pageLimit,
+  phase,
+  reason,
+  record,
+  ref,
+  type Schema,
+  text,
+  textOrNull,
+  truth,
+} from './schema-parts.ts';
 
-const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-
-function record(properties: { readonly [name: string]: Schema }, required: string[]): Schema {
-  return { type: 'object', properties, required, additionalProperties: false };
-}
-
-const gid: Schema = { type: 'string', pattern: limits.gidPattern };
-const name: Schema = { type: 'string', pattern: limits.namePattern };
-const branchId: Schema = { type: 'integer', minimum: 1, maximum: limits.branchesMax };
-const limit: Schema = { type: 'integer', minimum: 1, maximum: limits.pageSizeMax };
 /** Both kinds of cursors are numbers of the participant's database. */
 const cursor: Schema = { type: 'string', pattern: '^[0-9]{1,19}$' };
 /** Schema and name, quoted, with doubled quotes: longer than any that a database has. */
@@ -28,7 +35,7 @@ const seen: Schema = {
 
 /** Requests, by name. */
 export const undoSchemas = {
-  Undo: record({ gid, branchId, limit, cursor }, ['gid']),
+  Undo: record({ gid, branchId, limit: pageLimit, cursor }, ['gid']),
   RowResolution: record(
     {
       table,
@@ -57,12 +64,7 @@ export const undoSchemas = {
       rows: { type: 'array', items: ref('RowResolution'), maxItems: limits.resolvedRowsMax },
       otherwise: ref('OtherResolution'),
       dryRun: { type: 'boolean', description: 'Do all of it, answer, and take it back.' },
-      reason: {
-        type: 'string',
-        minLength: 1,
-        maxLength: limits.reasonLengthMax,
-        description: 'Why; kept in the log of the server.',
-      },
+      reason: reason('the log of the server'),
     },
     ['gid', 'reason'],
   ),
@@ -73,37 +75,26 @@ export const undoSchemas = {
       table,
       gid,
       order: { type: 'string', enum: ['newest', 'oldest'], description: 'Default newest.' },
-      limit,
+      limit: pageLimit,
       cursor,
     },
     ['service', 'resource'],
   ),
 } as const satisfies Record<string, Schema>;
 
-const text: Schema = { type: 'string' };
-const textOrNull: Schema = { type: ['string', 'null'] };
-const count: Schema = { type: 'integer' };
-const texts: Schema = { type: 'array', items: text };
+const texts = listOf(text);
 const row: Schema = {
   type: ['object', 'null'],
   description: 'Text of each column; null: there is no row.',
   additionalProperties: { type: ['string', 'null'] },
 };
 
-function answer(properties: Readonly<Record<string, Schema>>): Schema {
-  return { type: 'object', properties, required: Object.keys(properties) };
-}
-
-function listOf(schema: string): Schema {
-  return { type: 'array', items: ref(schema) };
-}
-
 /** Answers, by name. */
 export const undoAnswerSchemas = {
   InspectedRow: answer({
     table: text,
     key: text,
-    steps: count,
+    steps: integer,
     state: { type: 'string', enum: ['clean', 'restored', 'dirty', 'locked'] },
     why: textOrNull,
     differing: texts,
@@ -113,30 +104,27 @@ export const undoAnswerSchemas = {
     after: row,
     current: row,
     cut: texts,
-    columnsLeftOut: count,
+    columnsLeftOut: integer,
   }),
   UndoOfResource: answer({
     participant: ref('Participant'),
     resource: textOrNull,
-    branchIds: { type: 'array', items: count },
-    isFinished: { type: 'boolean' },
+    branchIds: listOf(integer),
+    isFinished: truth,
     error: {
-      oneOf: [answer({ code: text, detail: text }), { type: 'null' }],
+      ...orNull(answer({ code: text, detail: text })),
       description: 'Why the participant could not be asked.',
     },
-    rows: listOf('InspectedRow'),
-    rowsTotal: count,
-    dirtyTotal: count,
+    rows: listOf(ref('InspectedRow')),
+    rowsTotal: integer,
+    dirtyTotal: integer,
     seen: textOrNull,
     nextCursor: textOrNull,
   }),
   UndoAnswer: answer({
     gid: text,
-    phase: {
-      type: 'string',
-      enum: ['active', 'committing', 'committed', 'rollingBack', 'rolledBack'],
-    },
-    resources: listOf('UndoOfResource'),
+    phase,
+    resources: listOf(ref('UndoOfResource')),
   }),
   ResolvedRow: answer({
     table: text,
@@ -145,28 +133,28 @@ export const undoAnswerSchemas = {
     from: row,
     to: row,
     cut: texts,
-    columnsLeftOut: count,
+    columnsLeftOut: integer,
   }),
   ResolvedAnswer: answer({
     gid: text,
-    branchIds: { type: 'array', items: count },
+    branchIds: listOf(integer),
     participant: ref('Participant'),
-    dryRun: { type: 'boolean' },
-    rows: listOf('ResolvedRow'),
-    rowsTotal: count,
+    dryRun: truth,
+    rows: listOf(ref('ResolvedRow')),
+    rowsTotal: integer,
   }),
   HeldLock: answer({
     table: text,
     key: text,
     row,
     gid: text,
-    branchId: count,
-    createdAtMs: count,
+    branchId: integer,
+    createdAtMs: integer,
   }),
   LocksAnswer: answer({
     service: text,
     resource: text,
-    locks: listOf('HeldLock'),
+    locks: listOf(ref('HeldLock')),
     nextCursor: textOrNull,
   }),
 } as const satisfies Record<string, Schema>;
