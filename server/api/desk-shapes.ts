@@ -3,6 +3,7 @@
  * shapes.ts and answer-shapes.ts. What no schema can say about a request is at the end.
  */
 import { limits, type OperationRequest } from '../../client-sdk/protocol/index.ts';
+import { queryFields } from './query-shape.ts';
 import {
   answer,
   branchId,
@@ -10,8 +11,6 @@ import {
   integer,
   integerOrNull,
   listOf,
-  mode,
-  name,
   natural,
   orNull,
   phase,
@@ -32,23 +31,7 @@ const operation: Schema = {
 
 /** Requests, by name. */
 export const deskSchemas = {
-  TransactionQuery: record(
-    {
-      mode,
-      name,
-      gid: { ...gid, description: 'How the gid begins.' },
-      outcome: { type: 'string', enum: ['open', 'committed', 'rolledBack'] },
-      phase,
-      attention: { type: 'boolean' },
-      label: { type: 'string', maxLength: limits.labelLengthMax, description: '`key=value`.' },
-      startedAfterMs: natural,
-      startedBeforeMs: natural,
-      service: name,
-      method: name,
-      error: { type: 'string', minLength: 1, maxLength: 128, description: 'A part of it.' },
-    },
-    [],
-  ),
+  TransactionQuery: record(queryFields, []),
   Operate: record(
     {
       action: { type: 'string', enum: ['retry', 'rollback', 'skip', 'resolve'] },

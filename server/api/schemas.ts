@@ -8,8 +8,9 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import { type BranchKind, limits, traceparentPattern } from '../../client-sdk/protocol/index.ts';
 import { operateFault } from './desk-shapes.ts';
 import { bytesOf, fitsBytes, isShallow } from './json-size.ts';
+import { labelPattern } from './query-shape.ts';
 import type { Verb } from './route.ts';
-import { labelPattern, schemas } from './shapes.ts';
+import { schemas } from './shapes.ts';
 import { resolveFault, undoFault } from './undo-faults.ts';
 
 /** Why a body is refused: a code of the table and a sentence that names the place. */

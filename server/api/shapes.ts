@@ -6,13 +6,12 @@
 import { limits, traceparentPattern } from '../../client-sdk/protocol/index.ts';
 import { deskSchemas } from './desk-shapes.ts';
 import { lookoutSchemas } from './lookout-shapes.ts';
+import { queryFields } from './query-shape.ts';
 import {
   branchId,
-  mode,
   name,
   natural,
   pageLimit,
-  phase,
   gid as plainGid,
   record,
   ref,
@@ -45,38 +44,6 @@ const traceparent: Schema = {
     'Where the caller is in a trace (W3C Trace Context). Default: the header of that name.',
 };
 const anyJson = (description: string): Schema => ({ description });
-
-/** Grammar of a label that is searched for: a key, `=`, a value. */
-export const labelPattern = `^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}=[\\s\\S]{0,${limits.labelLengthMax}}$`;
-const instant = (description: string): Schema => ({ ...natural, description });
-
-/** Fields of `TransactionQuery`; those that contradict each other are the engine's business. */
-const query = {
-  mode,
-  name,
-  gid: { ...plainGid, description: 'How the gid begins.' },
-  outcome: {
-    type: 'string',
-    enum: ['open', 'committed', 'rolledBack'],
-    description: 'open: not finished yet.',
-  },
-  phase,
-  attention: { type: 'boolean', description: 'true: only those that need a human.' },
-  label: { type: 'string', pattern: labelPattern, description: 'key=value' },
-  startedAfterMs: instant('Started at that time or later.'),
-  startedBeforeMs: instant('Started before that time.'),
-  service: {
-    ...name,
-    description: 'Open ones with an unfinished branch or step there; of an address its origin.',
-  },
-  method: { ...name, description: 'The same, of this method; of a resource at.<resource>.' },
-  error: {
-    type: 'string',
-    minLength: 1,
-    maxLength: limits.detailLengthMax,
-    description: 'Open ones: part of what went wrong last, or of why a human is needed.',
-  },
-} as const satisfies Record<string, Schema>;
 
 /** Bodies of the channel verbs, and their parts, by name; also `components.schemas` of OpenAPI. */
 export const schemas = {
@@ -164,7 +131,7 @@ export const schemas = {
   Get: record({ gid, wait: { type: 'string', enum: ['decided', 'completed'] }, waitMs }, ['gid']),
   List: record(
     {
-      ...query,
+      ...queryFields,
       sort: { type: 'string', enum: ['newest', 'oldest'], description: 'Default newest.' },
       limit: pageLimit,
       cursor: { type: 'string', maxLength: cursorLengthMax },

@@ -1,5 +1,6 @@
 /** `/v1/operations` and `/v1/audit` at the edge: who may, what is refused, and what an answer looks like. */
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../client-sdk/protocol/index.ts';
 import { hashOf, type TokenEntry } from '../../server/api/access.ts';
 import { createEdge } from './support.ts';
 
@@ -47,6 +48,18 @@ describe('/v1/operations', () => {
     expect((await get('/v1/audit')).statusCode).toBe(401);
   });
 
+  it('takes every query that the list takes, at its limits', async () => {
+    const { get, post } = createEdge();
+    const query = {
+      label: `${'k'.repeat(128)}=${'v'.repeat(limits.labelLengthMax)}`,
+      error: 'e'.repeat(limits.detailLengthMax),
+    };
+    const listed = await get(`/v1/transactions?${new URLSearchParams(query)}`);
+    expect(listed.statusCode).toBe(200);
+    const operated = await post('/v1/operations', { action: 'retry', query, reason: 'r' });
+    expect(operated.statusCode).toBe(200);
+  });
+
   it.each([
     [{ action: 'retry', gids: ['g1'] }, 'reason: is missing'],
     [{ ...retry, reason: '' }, 'reason'],
@@ -60,6 +73,7 @@ describe('/v1/operations', () => {
     [{ ...retry, countMax: 1 }, 'belongs to a query'],
     [{ ...retry, force: true }, 'force: is not a known field'],
     [{ ...retry, query: { state: 'x' } }, 'state'],
+    [{ action: 'retry', query: { label: 'tenant' }, reason: 'r' }, 'label: must be key=value'],
   ])('refuses %j', async (body, detail) => {
     const { post, coordinator } = createEdge();
     const answer = await post('/v1/operations', body);
