@@ -22,7 +22,13 @@ import type {
   TransactionView,
   VerifyLogRequest,
 } from '../../client-sdk/protocol/index.ts';
-import type { Answer, Answered, Coordinator, Refusal } from '../engine/coordinator.ts';
+import {
+  type Answer,
+  type Answered,
+  type Coordinator,
+  logAway,
+  type Refusal,
+} from '../engine/coordinator.ts';
 import type { IndexRow, LogRow, TransactionLog } from '../log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { auditGidPrefix } from './audit.ts';
@@ -135,7 +141,7 @@ function overviewOf({ clock, coordinator, channel }: LookoutPorts): OverviewView
 
 async function timeline({ log }: LookoutPorts, gid: Gid): Promise<Answer<TimelineAnswer>> {
   const rows = await rowsOf(log, gid);
-  if (rows === null) return unavailable;
+  if (rows === null) return logAway;
   if (rows.length === 0) return unknownGid;
   return { ok: true, body: { gid, entries: timelineOf(rows) } };
 }
@@ -147,7 +153,7 @@ async function explanation(ports: LookoutPorts, gid: Gid): Promise<Answer<Explan
   const { mode, phase } = view.body;
   // Only of a saga that may still go either way it matters which step is the pivot.
   const rows = mode === 'saga' && phase === 'active' ? await rowsOf(log, gid) : [];
-  if (rows === null) return unavailable;
+  if (rows === null) return logAway;
   const seen = { nowMs: clock.nowMs(), pivots: pivotsIn(rows) };
   return { ok: true, body: explain(view.body, seen) };
 }
@@ -162,7 +168,7 @@ async function unreadable(
     const [row] = await log.find([gid]);
     return { ok: true, body: explainUnreadable(gid, phaseOf(row), refusal.detail) };
   } catch {
-    return unavailable;
+    return logAway;
   }
 }
 
@@ -192,12 +198,6 @@ async function drain(
   return { ok: true, body: { service, isDrained, auditSeq: done.body.seq, dryRun } };
 }
 
-const unavailable: Refusal = {
-  ok: false,
-  code: 'LOG_UNAVAILABLE',
-  detail: 'the log cannot be read at the moment',
-  retryAfterMs: 1_000,
-};
 const unknownGid: Refusal = {
   ok: false,
   code: 'NOT_FOUND',

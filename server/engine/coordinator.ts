@@ -43,6 +43,13 @@ export interface Refusal {
   readonly detail: string;
   readonly retryAfterMs?: number;
 }
+/** The log did not answer what was to be read: nothing is known, and it is asked again. */
+export const logAway = {
+  ok: false,
+  code: 'LOG_UNAVAILABLE',
+  detail: 'the log cannot be read at the moment',
+  retryAfterMs: 1_000,
+} as const satisfies Refusal;
 /** What a request gets. */
 export type Answer<T> = { readonly ok: true; readonly body: T } | Refusal;
 /** Called exactly once. */

@@ -25,7 +25,7 @@ import {
 import type { Clock } from '../runtime/clock.ts';
 import { indexRow, replay } from './codec.ts';
 import { type Fits, fitsOf, parseLabel, type Where, whereToLook } from './conditions.ts';
-import type { Coordinator, Refusal } from './coordinator.ts';
+import { type Coordinator, logAway, type Refusal } from './coordinator.ts';
 import type { Mailbox } from './mailbox.ts';
 import { type Scan, scanOpen } from './open-scan.ts';
 import { shownTx } from './shown.ts';
@@ -138,12 +138,6 @@ export function createListing(ports: ListingPorts): Listing {
   };
 }
 
-const logAway: Refusal = {
-  ok: false,
-  code: 'LOG_UNAVAILABLE',
-  detail: 'the log cannot be read at the moment',
-  retryAfterMs: 1_000,
-};
 const notRead: Refusal = {
   ok: false,
   code: 'LOG_UNAVAILABLE',

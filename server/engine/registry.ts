@@ -4,6 +4,7 @@
  */
 import type { Gid } from '../../client-sdk/protocol/index.ts';
 import type { Replayed } from './codec.ts';
+import { logAway } from './coordinator.ts';
 import type { Loader } from './loader.ts';
 import { createMailbox, type Mailbox, notify, type Post, refuseTask } from './mailbox.ts';
 import { MailboxTable } from './mailbox-table.ts';
@@ -71,8 +72,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
       if (replayed !== 'unavailable') return ports.post().loaded(mailbox, replayed);
       if (isOwed) reload(mailbox);
       else mailboxes.delete(mailbox);
-      const detail = 'the log cannot be read at the moment';
-      for (const task of mailbox.tasks.splice(0)) refuseTask(task, 'LOG_UNAVAILABLE', detail);
+      const { code, detail } = logAway;
+      for (const task of mailbox.tasks.splice(0)) refuseTask(task, code, detail);
     });
     return mailbox;
   }

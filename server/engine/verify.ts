@@ -13,7 +13,7 @@ import {
 import type { IndexRow, LogRow, TransactionLog } from '../log/log.ts';
 import { shardOf } from '../log/log.ts';
 import { indexRow, replay } from './codec.ts';
-import type { Answered, Coordinator } from './coordinator.ts';
+import { type Answered, type Coordinator, logAway } from './coordinator.ts';
 
 /** Transactions of one page, unless more are asked for. */
 const pageDefault = 100;
@@ -48,10 +48,7 @@ export function createVerify({ log, list }: VerifyPorts): Coordinator['verify'] 
       if (!page.ok) return answered(page);
       verdict(page.body).then(
         (body) => answered({ ok: true, body }),
-        () => {
-          const detail = 'the log cannot be read at the moment';
-          answered({ ok: false, code: 'LOG_UNAVAILABLE', detail, retryAfterMs: 1_000 });
-        },
+        () => answered(logAway),
       );
     });
   };
