@@ -8,6 +8,7 @@ import type {
 } from '../../client-sdk/protocol/index.ts';
 import { endWith } from './exit.ts';
 import { type AskOptions, clientOf, countUpTo, withAsking } from './options.ts';
+import { pagesOf } from './pages.ts';
 import { oneLine, tableLines } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { timeText } from './transaction-text.ts';
@@ -44,19 +45,20 @@ export function registerAudit(program: Command, terminal: () => Terminal): void 
 async function list(options: ListOptions, terminal: Terminal): Promise<void> {
   const client = clientOf(options);
   const found: AuditView[] = [];
-  let before = options.before ?? null;
-  let left = options.limit;
-  do {
-    // The server made it: the parse boundary of this client.
-    const page = (await client.get('/v1/audit', {
-      limit: Math.min(left, pageMax),
-      before: before ?? undefined,
-    })) as AuditAnswer;
+  const pages = pagesOf({
+    ...{ from: options.before ?? null, limit: options.limit, pageMax },
+    async ask(limit, before: number | undefined) {
+      // The server made it: the parse boundary of this client.
+      return (await client.get('/v1/audit', { limit, before })) as AuditAnswer;
+    },
+    read: ({ entries, nextBefore }) => ({ count: entries.length, next: nextBefore }),
+  });
+  let before: number | null = null;
+  for await (const page of pages) {
     if (options.json) for (const each of page.entries) terminal.print(JSON.stringify(each));
     else found.push(...page.entries);
-    left -= page.entries.length;
     before = page.nextBefore;
-  } while (before !== null && left > 0);
+  }
   if (!options.json) {
     if (found.length === 0) terminal.say('Nobody has done anything.');
     else for (const line of auditTable(found, terminal)) terminal.print(line);

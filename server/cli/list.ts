@@ -13,6 +13,7 @@ import {
 import { Failure } from '../runtime/failure.ts';
 import type { ApiClient } from './api-client.ts';
 import { type AskOptions, clientOf, countUpTo, withAsking } from './options.ts';
+import { pagesOf } from './pages.ts';
 import { type FilterOptions, queryOf, withFilters } from './query.ts';
 import { watchStop } from './stop-signal.ts';
 import { oneLine, tableLines } from './table.ts';
@@ -49,7 +50,7 @@ async function list(options: ListOptions, terminal: Terminal): Promise<void> {
   if (options.watch === true) return watch(options, terminal);
   const client = clientOf(options);
   const found: TransactionSummary[] = [];
-  const pages = pagesOf(client, options, Date.now());
+  const pages = askedPages(client, options, Date.now());
   let cursor: string | null = null;
   for await (const page of pages) {
     if (options.json) for (const each of page.transactions) terminal.print(JSON.stringify(each));
@@ -70,7 +71,7 @@ async function watch(options: ListOptions, terminal: Terminal): Promise<void> {
   try {
     while (!stop.signal.aborted) {
       const found: TransactionSummary[] = [];
-      for await (const page of pagesOf(client, options, Date.now())) {
+      for await (const page of askedPages(client, options, Date.now())) {
         found.push(...page.transactions);
       }
       const title = `${timeText(Date.now())}  ${found.length} shown, Ctrl-C ends`;
@@ -83,14 +84,13 @@ async function watch(options: ListOptions, terminal: Terminal): Promise<void> {
   }
 }
 
-/** Pages until there are as many as were asked for. A page may be empty and not be the last. */
-async function* pagesOf(
+function askedPages(
   client: ApiClient,
   options: ListOptions,
   nowMs: EpochMs,
 ): AsyncGenerator<ListAnswer> {
   const { sort, cursor = null, limit } = options;
-  yield* readPages(client, { query: queryOf(options, nowMs), sort, cursor, limit });
+  return readPages(client, { query: queryOf(options, nowMs), sort, cursor, limit });
 }
 
 /** Which ones, in which order, from where, and how many at most. */
@@ -102,24 +102,19 @@ export interface ListOrder {
 }
 
 /** Pages of a list, at most `limit` transactions in all. */
-export async function* readPages(
+export function readPages(
   client: ApiClient,
   { query, sort, cursor: from = null, limit }: ListOrder,
 ): AsyncGenerator<ListAnswer> {
-  let cursor = from;
-  let left = limit;
-  do {
-    // The server made it: the parse boundary of this client.
-    const page = (await client.get('/v1/transactions', {
-      ...query,
-      sort,
-      limit: Math.min(left, limits.pageSizeMax),
-      cursor: cursor ?? undefined,
-    })) as ListAnswer;
-    yield page;
-    left -= page.transactions.length;
-    cursor = page.nextCursor;
-  } while (cursor !== null && left > 0);
+  return pagesOf({
+    ...{ from, limit, pageMax: limits.pageSizeMax },
+    async ask(count, cursor) {
+      // The server made it: the parse boundary of this client.
+      const page = await client.get('/v1/transactions', { ...query, sort, limit: count, cursor });
+      return page as ListAnswer;
+    },
+    read: ({ transactions, nextCursor }) => ({ count: transactions.length, next: nextCursor }),
+  });
 }
 
 /** What newer coordinators tell of open transactions besides. */

@@ -14,6 +14,7 @@ import { Failure } from '../runtime/failure.ts';
 import type { ApiClient } from './api-client.ts';
 import { registerLockGraph } from './lock-graph.ts';
 import { type AskOptions, clientOf, countUpTo, gidOf, withAsking } from './options.ts';
+import { pagesOf } from './pages.ts';
 import { isRow, type RowName, rowNameIn } from './row-name.ts';
 import { oneLine, tableLines } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -84,7 +85,7 @@ async function list(place: Place, options: ListOptions, terminal: Terminal): Pro
   const found: HeldLock[] = [];
   const { table, gid, order, limit } = options;
   let isAll = false;
-  for await (const page of pagesOf(clientOf(options), place, { table, gid, order, limit })) {
+  for await (const page of readPages(clientOf(options), place, { table, gid, order, limit })) {
     for (const each of page.locks) {
       if (options.json) terminal.print(JSON.stringify(each));
       else found.push(each);
@@ -120,7 +121,7 @@ async function who(
 
 async function findLock(client: ApiClient, place: Place, row: RowName): Promise<HeldLock | null> {
   let isAll = false;
-  for await (const page of pagesOf(client, place, { limit: searchedMax })) {
+  for await (const page of readPages(client, place, { limit: searchedMax })) {
     const found = page.locks.find((lock) => isRow(lock, row));
     if (found !== undefined) return found;
     isAll = page.nextCursor === null;
@@ -129,7 +130,7 @@ async function findLock(client: ApiClient, place: Place, row: RowName): Promise<
   throw new Failure('LIMIT_EXCEEDED', `It is not among the ${searchedMax} newest locks.`);
 }
 
-async function* pagesOf(
+function readPages(
   client: ApiClient,
   { service, resource }: Place,
   wanted: {
@@ -140,18 +141,15 @@ async function* pagesOf(
   },
 ): AsyncGenerator<LocksAnswer> {
   const [first, second] = [service, resource].map(encodeURIComponent);
-  let cursor: string | null = null;
-  let left = wanted.limit;
-  do {
-    const page: LocksAnswer = (await client.get(`/v1/resources/${first}/${second}/locks`, {
-      ...wanted,
-      limit: Math.min(left, limits.pageSizeMax),
-      cursor: cursor ?? undefined,
-    })) as LocksAnswer;
-    yield page;
-    left -= page.locks.length;
-    cursor = page.nextCursor;
-  } while (cursor !== null && left > 0);
+  const path = `/v1/resources/${first}/${second}/locks`;
+  return pagesOf({
+    ...{ limit: wanted.limit, pageMax: limits.pageSizeMax },
+    async ask(limit, cursor: string | undefined) {
+      // The server made it: the parse boundary of this client.
+      return (await client.get(path, { ...wanted, limit, cursor })) as LocksAnswer;
+    },
+    read: ({ locks, nextCursor }) => ({ count: locks.length, next: nextCursor }),
+  });
 }
 
 function locksTable(

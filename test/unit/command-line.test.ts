@@ -9,6 +9,7 @@ import { targetText } from '../../server/cli/audit.ts';
 import { completionScript } from '../../server/cli/completion.ts';
 import { maskedUndo } from '../../server/cli/export.ts';
 import { ageOf } from '../../server/cli/options.ts';
+import { pagesOf } from '../../server/cli/pages.ts';
 import { buildProgram } from '../../server/cli/program.ts';
 import { startProgress } from '../../server/cli/progress.ts';
 import { queryOf } from '../../server/cli/query.ts';
@@ -35,6 +36,37 @@ test('cli.md has a line for each command, and no other', () => {
   const named = [...new Set(listed)];
   expect(named.toSorted()).toEqual(verbs.toSorted());
 });
+
+test.each([
+  { limit: 1, asked: ['1 at start'], count: 1 },
+  { limit: 3, asked: ['2 at start', '1 at b', '1 at c'], count: 3 },
+  { limit: 9, asked: ['2 at start', '2 at b', '2 at c', '2 at d'], count: 4 },
+])(
+  'pages are asked for until there are $limit, or none is left',
+  async ({ limit, ...expected }) => {
+    const all = [
+      { at: 'start', rows: [1, 2], next: 'b' },
+      { at: 'b', rows: [], next: 'c' },
+      { at: 'c', rows: [3, 4], next: 'd' },
+      { at: 'd', rows: [], next: null },
+    ];
+    const asked: string[] = [];
+    let count = 0;
+    const pages = pagesOf({
+      ...{ limit, pageMax: 2 },
+      async ask(most, cursor: string | undefined) {
+        const at = cursor ?? 'start';
+        asked.push(`${most} at ${at}`);
+        const page = all.find((each) => each.at === at);
+        if (page === undefined) throw new Error(`no page at ${at}`);
+        return { ...page, rows: page.rows.slice(0, most) };
+      },
+      read: ({ rows, next }) => ({ count: rows.length, next }),
+    });
+    for await (const { rows } of pages) count += rows.length;
+    expect({ asked, count }).toEqual(expected);
+  },
+);
 
 test('whatever asks a coordinator takes --url, --token-file and --json; a change needs a reason', () => {
   const local = /^settle (dev|server|migrate|token|demo|completion)/;
