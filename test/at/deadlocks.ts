@@ -212,15 +212,19 @@ export function deadlockStories(start: () => Promise<DeadlockWorld>): void {
   it('who only stands in a queue, or is slow, is let alone', async () => {
     const { settle, sites } = await start();
     const [first, second] = sites;
+    const held = Promise.withResolvers<void>();
     const ended = await runAll(settle, [
       async () => {
         await change(first);
+        held.resolve();
         await first.database.untilWaiting();
         const { front } = second;
         await front.query('select count(*) from many a, many b, many c where a.id + b.id > c.id');
         await change(second);
       },
       ...[1, 2, 3].map(() => async () => {
+        // Whoever is faster than the eldest would leave nobody for it to wait for.
+        await held.promise;
         await change(first);
         await change(second);
       }),
