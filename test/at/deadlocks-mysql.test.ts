@@ -1,13 +1,13 @@
 /** Deadlocks over several databases of MariaDB, and what is left without the privilege to see them. */
-import { Kysely, MysqlDialect } from 'kysely';
+import { MysqlDialect } from 'kysely';
 import { createPool } from 'mysql2';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   countsIn,
   crossing,
   deadlockSchema,
   deadlockStories,
-  expectBroken,
+  kyselyStory,
   meeting,
   runAll,
   startDeadlockWorld,
@@ -25,30 +25,7 @@ await describeOnKind('mysql', (kind) => {
   const start = () => startDeadlockWorld(coordinator.url, [() => kind.start(deadlockSchema)]);
   deadlockStories(start);
 
-  it('connections of Kysely are known, too', async () => {
-    const { settle, sites } = await start();
-    const met = meeting(2);
-    const [first, second] = sites.slice(0, 2).map(({ database }, index) => {
-      const pool = createPool({ uri: database.url });
-      const db = new Kysely<{ t: { id: number; n: number } }>({
-        dialect: new MysqlDialect({ pool }),
-      });
-      onTestFinished(() => db.destroy());
-      const front = settle.at(db, { resource: `kysely${index}`, lockTimeoutMs: 30_000 });
-      const query = () =>
-        front
-          .updateTable('t')
-          .set((eb) => ({ n: eb('n', '+', 1) }))
-          .where('id', '=', 1)
-          .execute();
-      return { database, front: { query } };
-    });
-    if (first === undefined || second === undefined) throw new Error('two were made');
-    const works = [crossing(met, first, second), crossing(met, second, first)];
-    const [elder, younger] = await runAll(settle, works);
-    expectBroken(elder, younger);
-    expect(await countsIn(sites)).toEqual(['(1,1)', '(1,1)', '(1,0)']);
-  });
+  kyselyStory(start, (url) => new MysqlDialect({ pool: createPool({ uri: url }) }));
 
   it('without the privilege to see who waits, the time for locks ends it', async () => {
     const { settle, sites } = await start();

@@ -1,15 +1,13 @@
 /** Deadlocks over several databases of PostgreSQL, which none of them can see. */
-import { Kysely, PostgresDialect } from 'kysely';
+import { PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   change,
   countsIn,
-  crossing,
   deadlockSchema,
   deadlockStories,
-  expectBroken,
-  meeting,
+  kyselyStory,
   runAll,
   startDeadlockWorld,
 } from './deadlocks.ts';
@@ -26,29 +24,10 @@ await describeOnKind('postgres', (kind) => {
   const start = () => startDeadlockWorld(coordinator.url, [() => kind.start(deadlockSchema)]);
   deadlockStories(start);
 
-  it('connections of Kysely are known, too', async () => {
-    const { settle, sites } = await start();
-    const met = meeting(2);
-    const [first, second] = sites.slice(0, 2).map(({ database }, index) => {
-      const pool = new pg.Pool({ connectionString: database.url });
-      const db = new Kysely<{ t: { id: number; n: number } }>({
-        dialect: new PostgresDialect({ pool }),
-      });
-      onTestFinished(() => db.destroy());
-      const front = settle.at(db, { resource: `kysely${index}`, lockTimeoutMs: 30_000 });
-      const query = () =>
-        front
-          .updateTable('t')
-          .set((eb) => ({ n: eb('n', '+', 1) }))
-          .execute();
-      return { database, front: { query } };
-    });
-    if (first === undefined || second === undefined) throw new Error('two were made');
-    const works = [crossing(met, first, second), crossing(met, second, first)];
-    const [elder, younger] = await runAll(settle, works);
-    expectBroken(elder, younger);
-    expect(await countsIn(sites)).toEqual(['(1,1)', '(1,1)', '(1,0)']);
-  });
+  kyselyStory(
+    start,
+    (url) => new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }),
+  );
 
   it('a transaction that waits for another scope of its own is ended by its time only', async () => {
     const { settle, sites } = await start();

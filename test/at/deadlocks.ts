@@ -3,7 +3,8 @@
  * kind. Time-outs are so long here that nothing in a story ends by one.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { expect, it } from 'vitest';
+import { type Dialect, Kysely } from 'kysely';
+import { expect, it, onTestFinished } from 'vitest';
 import type { Settle, SettleError, TransactionContext } from '../../client-sdk/index.ts';
 import type { EitherDatabase, Front } from './either-kind.ts';
 import { startService } from './world.ts';
@@ -127,6 +128,34 @@ export async function countsIn(sites: readonly Site[]): Promise<readonly string[
     counts.push(...(await database.rowsOf('t')));
   }
   return counts;
+}
+
+/** Two databases of a world again, by connections of Kysely. */
+export function kyselyStory(
+  start: () => Promise<DeadlockWorld>,
+  dialectOn: (url: string) => Dialect,
+): void {
+  it('connections of Kysely are known, too', async () => {
+    const { settle, sites } = await start();
+    const met = meeting(2);
+    const [first, second] = sites.slice(0, 2).map(({ database }, index): Site => {
+      const db = new Kysely<{ t: { id: number; n: number } }>({ dialect: dialectOn(database.url) });
+      onTestFinished(() => db.destroy());
+      const front = settle.at(db, { resource: `kysely${index}`, lockTimeoutMs });
+      const query = () =>
+        front
+          .updateTable('t')
+          .set((eb) => ({ n: eb('n', '+', 1) }))
+          .where('id', '=', 1)
+          .execute();
+      return { database, front: { query } };
+    });
+    if (first === undefined || second === undefined) throw new Error('two were made');
+    const works = [crossing(met, first, second), crossing(met, second, first)];
+    const [elder, younger] = await runAll(settle, works);
+    expectBroken(elder, younger);
+    expect(await countsIn(sites)).toEqual(['(1,1)', '(1,1)', '(1,0)']);
+  });
 }
 
 /** The stories. */
