@@ -7,8 +7,8 @@ import type { Session } from '../../client-sdk/resource/facts.ts';
 import { passGuards } from '../../client-sdk/resource/mysql/guard.ts';
 import { planGuardOnMysql } from '../../client-sdk/resource/mysql/guard-plan.ts';
 import { imageExpression, imageOf } from '../../client-sdk/resource/mysql/image-columns.ts';
-import { rowKey } from '../../client-sdk/resource/row-key.ts';
 import { describeOn } from '../support/databases.ts';
+import { guardWorld } from './guard-world.ts';
 import { factsOf, openDatabase, untilWaiting } from './mysql-undo-world.ts';
 
 const words = ['a', 'B', ' a', 'ä', '', 'ß', 'a\t', '"', '\\', "'", ',', '","', '~', 'e\u0301x'];
@@ -95,6 +95,12 @@ async function lock(session: Session, table: string, key: string, gid = 'gid-1')
 }
 
 const unlock = `delete from settle_undo where gid <> ''`;
+
+const { expectStranger, lockedAndFree } = guardWorld({
+  ...{ factsOf, guard, lock, unlock, imageOf, oddSettings },
+  imageExpression: (facts) => imageExpression(facts, 't'),
+  isRefusal: ({ message }) => message.includes('locked by gid-1, see'),
+});
 
 await describeOn('mysql', (server) => {
   describe('the key that a guard looks for', () => {
@@ -307,45 +313,6 @@ await describeOn('mysql', (server) => {
     });
   });
 });
-
-async function expectStranger(session: Session): Promise<void> {
-  const what = expect.stringContaining('run settle migrate --guard again');
-  expect((await factsOf(session, 't')).hazards[0]).toMatchObject({ what });
-  await guard(session, 't');
-  expect(await factsOf(session, 't')).toMatchObject({ isGuarded: true, hazards: [] });
-}
-
-/** Locks each row in turn by the key of its image; answers which were refused that should not be. */
-async function lockedAndFree(session: Session, other: Session, table: string) {
-  const facts = await factsOf(session, table);
-  for (const setting of oddSettings) await other.query(setting);
-  const { rows } = await session.query(
-    `select t.v, ${imageExpression(facts, 't')} as image from ${facts.id} t order by t.v`,
-  );
-  const wrong: string[] = [];
-  for (const { v: locked, image } of rows) {
-    const key = rowKey(facts, imageOf(facts, String(image)));
-    await lock(session, facts.id, key);
-    for (const { v } of rows) {
-      const refused = await messageOf(other.query(`update ${facts.id} set v = v where v = ${v}`));
-      const isHeld = refused?.includes(`locked by gid-1, see`) === true;
-      if (isHeld !== (v === locked) || (!isHeld && refused !== null)) {
-        wrong.push(`${key} ${v} ${refused}`);
-      }
-    }
-    await session.query(unlock);
-  }
-  return rows.length === 0 ? ['no rows'] : wrong;
-}
-
-async function messageOf(work: Promise<unknown>): Promise<string | null> {
-  try {
-    await work;
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
 
 function hexLiteral(value: string): string {
   return `convert(x'${Buffer.from(value).toString('hex')}' using utf8mb4)`;

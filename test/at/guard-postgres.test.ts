@@ -7,8 +7,8 @@ import type { Session } from '../../client-sdk/resource/facts.ts';
 import { passGuards } from '../../client-sdk/resource/postgres/guard.ts';
 import { planGuardOnPostgres } from '../../client-sdk/resource/postgres/guard-plan.ts';
 import { imageOf } from '../../client-sdk/resource/postgres/image-text.ts';
-import { rowKey } from '../../client-sdk/resource/row-key.ts';
 import { describeOn } from '../support/databases.ts';
+import { guardWorld } from './guard-world.ts';
 import { factsOf, openDatabase, transact, untilWaiting } from './postgres-undo-world.ts';
 
 const texts = [
@@ -91,6 +91,13 @@ async function lock(session: Session, table: string, key: string, gid = 'gid-1')
 }
 
 const unlock = 'delete from public.settle_undo';
+
+const { expectStranger, lockedAndFree } = guardWorld({
+  ...{ factsOf, guard, lock, unlock, imageOf },
+  oddSettings: [oddSettings],
+  imageExpression: () => 'settle_image(t.*)',
+  isRefusal: (error) => 'code' in error && error.code === '55P03',
+});
 
 await describeOn('postgres', (server) => {
   describe('the key that a guard looks for', () => {
@@ -296,39 +303,3 @@ await describeOn('postgres', (server) => {
     });
   });
 });
-
-async function expectStranger(session: Session): Promise<void> {
-  const what = expect.stringContaining('run settle migrate --guard again');
-  expect((await factsOf(session, 't')).hazards[0]).toMatchObject({ what });
-  await guard(session, 't');
-  expect(await factsOf(session, 't')).toMatchObject({ isGuarded: true, hazards: [] });
-}
-
-/** Locks each row in turn by the key of its image; answers which were refused that should not be. */
-async function lockedAndFree(session: Session, other: Session, table: string) {
-  const facts = await factsOf(session, table);
-  await other.query(oddSettings);
-  const { rows } = await session.query(
-    `select t.v, settle_image(t.*) as image from ${facts.id} t order by t.v`,
-  );
-  const wrong: string[] = [];
-  for (const { v: locked, image } of rows) {
-    const key = rowKey(facts, imageOf(facts, String(image)));
-    await lock(session, facts.id, key);
-    for (const { v } of rows) {
-      const code = await codeOf(other.query(`update ${facts.id} set v = v where v = ${v}`));
-      if ((code === '55P03') !== (v === locked)) wrong.push(`${key} ${v} ${code}`);
-    }
-    await session.query(unlock);
-  }
-  return rows.length === 0 ? ['no rows'] : wrong;
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string | null> {
-  try {
-    await work;
-    return null;
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  }
-}
