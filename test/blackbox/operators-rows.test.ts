@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeOnKind } from '../at/either-kind.ts';
-import { operatorOf } from '../at/resolve-suite.ts';
+import { operatorOf } from '../at/resolve-world.ts';
 import { startCoordinator, startService } from '../at/world.ts';
 import { runCommand, scratchFolder } from '../support/settle-command.ts';
 
@@ -47,7 +47,7 @@ await describeOnKind('postgres', (kind) => {
     );
     await db.query("update account set note = 'mine' where id = 1");
     await operator.post(`/v1/transactions/${gid}/rollback`, { wait: 'decided' });
-    while ((await operator.ask(`/v1/transactions/${gid}`)).body.attention === null);
+    while ((await operator.show(gid)).attention === null);
     return { db, gid, service, operator, client };
   }
 
