@@ -1,6 +1,7 @@
 /** Whether the clock of this machine and that of a coordinator agree, by the `Date` of its answer. */
 import type { Finding } from '../../client-sdk/protocol/index.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { inOrder } from '../runtime/finding.ts';
 
 /** The header has whole seconds, so one of them says nothing yet. */
 const skewMsMax = 2_000;
@@ -29,7 +30,7 @@ function clockFinding(check: string, skewMs: number): Finding {
   const seconds = `${(Math.abs(skewMs) / 1_000).toFixed(1)} s`;
   if (Math.abs(skewMs) <= skewMsMax) {
     const seen = `The coordinator's clock is within ${seconds} of this one.`;
-    return { check, level: 'ok', seen, remedy: null };
+    return inOrder(check, seen);
   }
   return {
     check,

@@ -2,6 +2,7 @@
 import type { EpochMs, Finding } from '../../client-sdk/protocol/index.ts';
 import type { Coordinator } from '../engine/coordinator.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { inOrder } from '../runtime/finding.ts';
 import { isLoopback } from '../runtime/loopback.ts';
 
 /** How the coordinator listens, and what it may call. */
@@ -23,9 +24,11 @@ export interface CallbackPorts {
 
 /** Whether strangers get in. */
 export function doorFindings({ host, needsTokens }: Door): readonly Finding[] {
-  if (needsTokens) return [ok('access.open', 'Nobody gets in without a token.'), ...tls(host)];
+  if (needsTokens) return [inOrder('access.open', 'Nobody gets in without a token.'), ...tls(host)];
   if (isLoopback(host)) {
-    return [ok('access.open', `Without tokens, for ${host} is reached from this machine only.`)];
+    return [
+      inOrder('access.open', `Without tokens, for ${host} is reached from this machine only.`),
+    ];
   }
   return [
     {
@@ -78,7 +81,7 @@ function closedFindings({ door, coordinator }: CallbackPorts): readonly Finding[
   }
   if (waiting.size === 0) {
     const count = allowed.size === 0 ? 'none is allowed' : `${allowed.size} origins are allowed`;
-    return [ok(check, `Every open HTTP participant may be called; ${count}.`)];
+    return [inOrder(check, `Every open HTTP participant may be called; ${count}.`)];
   }
   return [...waiting].map(([origin, transactions]) => ({
     check,
@@ -126,7 +129,7 @@ export function certificateFinding(origin: string, endMs: EpochMs, nowMs: EpochM
   const check = 'callbacks.certificate';
   const days = Math.floor((endMs - nowMs) / dayMs);
   const end = new Date(endMs).toISOString().slice(0, 10);
-  if (days >= soonDays) return ok(check, `The certificate of ${origin} is good until ${end}.`);
+  if (days >= soonDays) return inOrder(check, `The certificate of ${origin} is good until ${end}.`);
   const isOver = endMs <= nowMs;
   return {
     check,
@@ -136,8 +139,4 @@ export function certificateFinding(origin: string, endMs: EpochMs, nowMs: EpochM
       : `The certificate of ${origin} ends on ${end}, in ${days} days.`,
     remedy: 'Renew it; without one every call there fails, and its transactions stay open.',
   };
-}
-
-function ok(check: string, seen: string): Finding {
-  return { check, level: 'ok', seen, remedy: null };
 }

@@ -7,6 +7,7 @@ import {
 } from '../../client-sdk/protocol/index.ts';
 import type { Answer, Coordinator } from '../engine/coordinator.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { inOrder } from '../runtime/finding.ts';
 
 /** What looking at participants needs. */
 export interface ParticipantPorts {
@@ -73,7 +74,9 @@ function silentFindings(
     });
   }
   if (silent.length > 0) return silent;
-  return [ok(check, `Every open transaction finds its services; ${offered.size} are connected.`)];
+  return [
+    inOrder(check, `Every open transaction finds its services; ${offered.size} are connected.`),
+  ];
 }
 
 async function tableFindings(
@@ -99,7 +102,7 @@ function tableFinding(name: string, { table, isThere, rows, bytes }: TableHealth
   }
   const count = rows > rowsCountedMax ? `more than ${rowsCountedMax}` : String(rows);
   const seen = `${name}: ${table} has ${count} rows, ${megabytes(bytes)}.`;
-  if (rows <= rowsCountedMax || table === 'settle_barrier') return ok(check, seen);
+  if (rows <= rowsCountedMax || table === 'settle_barrier') return inOrder(check, seen);
   return {
     check,
     level: 'note',
@@ -129,7 +132,3 @@ function leftOut(resources: number): readonly Finding[] {
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MiB`;
-
-function ok(check: string, seen: string): Finding {
-  return { check, level: 'ok', seen, remedy: null };
-}

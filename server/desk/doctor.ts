@@ -9,6 +9,7 @@ import type { DoctorAnswer, Finding } from '../../client-sdk/protocol/index.ts';
 import type { Coordinator } from '../engine/coordinator.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Failure } from '../runtime/failure.ts';
+import { inOrder } from '../runtime/finding.ts';
 import type { Audit } from './audit.ts';
 import { type CallbackPorts, callbackFindings, doorFindings } from './doctor-door.ts';
 import { type ParticipantPorts, participantFindings } from './doctor-participants.ts';
@@ -99,7 +100,7 @@ export async function auditFindings(audit: Pick<Audit, 'verify'>): Promise<reado
   const check = 'audit.chain';
   if (brokenAt === null) {
     const seen = `All ${entries} entries of the audit are as they were written; head ${head}.`;
-    return [{ check, level: 'ok', seen, remedy: null }];
+    return [inOrder(check, seen)];
   }
   return [
     {

@@ -10,6 +10,7 @@ import type { Dialect, Executor } from '../../migrations/executor.ts';
 import { loadMigrations, schemaState } from '../../migrations/runner.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Failure } from '../runtime/failure.ts';
+import { inOrder } from '../runtime/finding.ts';
 import { parseLogUrl } from './log-url.ts';
 import { withExecutor } from './schema.ts';
 
@@ -56,7 +57,7 @@ async function examine(
   const clocks = executor.dialect === 'sqlite' ? [] : [await clockFinding(executor, clock)];
   const hasTable = await hasSchemaTable(executor);
   const latency = takesWrites && hasTable ? [await latencyFinding(executor, clock)] : [];
-  const reach = ok('log.reach', `${name} answers.`);
+  const reach = inOrder('log.reach', `${name} answers.`);
   return [reach, schema, ...clocks, ...latency, ...findings];
 }
 
@@ -90,7 +91,7 @@ async function schemaFinding(executor: Executor): Promise<Finding> {
   const check = 'log.schema';
   switch (state.kind) {
     case 'current':
-      return ok(check, `The schema is that of this version, ${set.migrations.at(-1)?.name}.`);
+      return inOrder(check, `The schema is that of this version, ${set.migrations.at(-1)?.name}.`);
     case 'missing':
       return {
         check,
@@ -135,7 +136,7 @@ async function clockFinding(executor: Executor, clock: Clock): Promise<Finding> 
   const check = 'clock.log';
   const figures = `${seconds(Math.abs(skewMs))} (give or take ${milliseconds(awayMs / 2)})`;
   if (Math.abs(skewMs) - awayMs / 2 <= skewMsMax) {
-    return ok(check, `The clock of the log's database is within ${figures} of this one.`);
+    return inOrder(check, `The clock of the log's database is within ${figures} of this one.`);
   }
   const side = skewMs > 0 ? 'ahead of' : 'behind';
   return {
@@ -177,7 +178,7 @@ async function latencyFinding(executor: Executor, clock: Clock): Promise<Finding
     `A durable write to the log takes ${milliseconds(medianMs)} ` +
     `(median of ${sorted.length}, longest ${milliseconds(sorted.at(-1) ?? 0)}).`;
   const check = 'log.latency';
-  if (medianMs < slowMs) return ok(check, seen);
+  if (medianMs < slowMs) return inOrder(check, seen);
   return {
     check,
     level: medianMs < tooSlowMs ? 'note' : 'problem',
@@ -196,10 +197,6 @@ async function hasSchemaTable(executor: Executor): Promise<boolean> {
       where table_schema = database() and table_name = 'settle_schema'`,
   };
   return (await executor.run(sql[executor.dialect], [])).length > 0;
-}
-
-function ok(check: string, seen: string): Finding {
-  return { check, level: 'ok', seen, remedy: null };
 }
 
 const milliseconds = (ms: number): string => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;

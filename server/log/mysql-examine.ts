@@ -1,6 +1,7 @@
 /** What the settings of a MySQL or MariaDB server make of a commit that was answered. Reads only. */
 import type { Finding } from '../../client-sdk/protocol/index.ts';
 import type { Executor } from '../../migrations/executor.ts';
+import { inOrder } from '../runtime/finding.ts';
 import type { Setup } from './examine.ts';
 
 /** Names as in the server, upper case as `ON`; a name that this server does not know is not there. */
@@ -53,7 +54,7 @@ const isOn = (value: string | undefined): boolean => /^(on|1|true)$/i.test(value
 
 function flushFinding(settings: Values): Finding {
   const mode = settings.get('innodb_flush_log_at_trx_commit');
-  if (mode === '1') return ok('log.fsync', 'innodb_flush_log_at_trx_commit is 1.');
+  if (mode === '1') return inOrder('log.fsync', 'innodb_flush_log_at_trx_commit is 1.');
   return {
     check: 'log.fsync',
     level: 'problem',
@@ -67,9 +68,10 @@ function flushFinding(settings: Values): Finding {
 
 function binlogFinding(settings: Values): Finding {
   const check = 'log.binlog';
-  if (!isOn(settings.get('log_bin'))) return ok(check, 'There is no binary log to keep in step.');
+  if (!isOn(settings.get('log_bin')))
+    return inOrder(check, 'There is no binary log to keep in step.');
   const every = settings.get('sync_binlog');
-  if (every === '1') return ok(check, 'sync_binlog is 1.');
+  if (every === '1') return inOrder(check, 'sync_binlog is 1.');
   return {
     check,
     level: 'problem',
@@ -82,7 +84,7 @@ function binlogFinding(settings: Values): Finding {
 
 function doublewriteFinding(settings: Values): Finding {
   const mode = settings.get('innodb_doublewrite') ?? '';
-  if (!/^(0|off)$/i.test(mode)) return ok('log.pages', `innodb_doublewrite is ${mode}.`);
+  if (!/^(0|off)$/i.test(mode)) return inOrder('log.pages', `innodb_doublewrite is ${mode}.`);
   return {
     check: 'log.pages',
     level: 'problem',
@@ -94,7 +96,8 @@ function doublewriteFinding(settings: Values): Finding {
 
 function packetFinding(settings: Values): Finding {
   const bytes = Number(settings.get('max_allowed_packet'));
-  if (bytes >= packetBytesMin) return ok('log.packet', `max_allowed_packet is ${bytes} bytes.`);
+  if (bytes >= packetBytesMin)
+    return inOrder('log.packet', `max_allowed_packet is ${bytes} bytes.`);
   return {
     check: 'log.packet',
     level: 'problem',
@@ -105,7 +108,7 @@ function packetFinding(settings: Values): Finding {
 
 function readOnlyFinding(settings: Values): Finding {
   const on = ['super_read_only', 'read_only'].find((name) => isOn(settings.get(name)));
-  if (on === undefined) return ok('log.readonly', 'The server takes writes.');
+  if (on === undefined) return inOrder('log.readonly', 'The server takes writes.');
   return {
     check: 'log.readonly',
     level: 'problem',
@@ -121,7 +124,7 @@ function replicationFinding(settings: Values, states: Values, replicas: number):
   const clients = Number(value(states, 'clients') ?? 0);
   if (isOn(value(settings, 'enabled'))) {
     if (isOn(value(states, 'status')) && clients > 0) {
-      return ok(
+      return inOrder(
         check,
         `Semi-synchronous, ${clients} replicas: an answered decision is on two machines, ` +
           'as long as no wait for a replica runs out.',
@@ -156,8 +159,4 @@ function replicationFinding(settings: Values, states: Values, replicas: number):
     remedy:
       'Add a semi-synchronous replica, or back the binary log up, so that it can be had again.',
   };
-}
-
-function ok(check: string, seen: string): Finding {
-  return { check, level: 'ok', seen, remedy: null };
 }

@@ -1,6 +1,7 @@
 /** What the settings of a PostgreSQL server make of a commit that was answered. Reads only. */
 import type { Finding } from '../../client-sdk/protocol/index.ts';
 import type { Executor, SqlRow } from '../../migrations/executor.ts';
+import { inOrder } from '../runtime/finding.ts';
 import type { Setup } from './examine.ts';
 
 /** A wait for a standby that is not there ends by it, and so does one for a lock. */
@@ -44,7 +45,7 @@ const standbysSql = `select application_name as name, state, sync_state,
   pg_wal_lsn_diff(sent_lsn, replay_lsn)::text as behind from pg_stat_replication`;
 
 function syncFinding({ fsync }: SqlRow): Finding {
-  if (fsync !== 'off') return ok('log.fsync', `fsync is ${text(fsync)}.`);
+  if (fsync !== 'off') return inOrder('log.fsync', `fsync is ${text(fsync)}.`);
   return {
     check: 'log.fsync',
     level: 'problem',
@@ -55,7 +56,7 @@ function syncFinding({ fsync }: SqlRow): Finding {
 }
 
 function pagesFinding({ pages }: SqlRow): Finding {
-  if (pages !== 'off') return ok('log.pages', `full_page_writes is ${text(pages)}.`);
+  if (pages !== 'off') return inOrder('log.pages', `full_page_writes is ${text(pages)}.`);
   return {
     check: 'log.pages',
     level: 'problem',
@@ -66,7 +67,7 @@ function pagesFinding({ pages }: SqlRow): Finding {
 
 function commitFinding({ commit_mode: mode }: SqlRow): Finding {
   const check = 'log.commit';
-  if (mode !== 'off') return ok(check, `synchronous_commit is ${text(mode)}.`);
+  if (mode !== 'off') return inOrder(check, `synchronous_commit is ${text(mode)}.`);
   return {
     check,
     level: 'note',
@@ -82,7 +83,7 @@ function commitFinding({ commit_mode: mode }: SqlRow): Finding {
 
 function readOnlyFinding({ standby, read_only: readOnly }: SqlRow): Finding {
   const check = 'log.readonly';
-  if (standby !== 'true' && readOnly !== 'on') return ok(check, 'The server takes writes.');
+  if (standby !== 'true' && readOnly !== 'on') return inOrder(check, 'The server takes writes.');
   const seen =
     standby === 'true'
       ? 'The server is a standby: nothing can be appended to the log.'
@@ -112,7 +113,7 @@ function replicationFinding({ wanted }: SqlRow, standbys: readonly SqlRow[]): Fi
   }
   if (text(wanted) !== '' && wanted !== null) {
     const shown = isHidden ? 'their states are hidden from this role (grant pg_monitor)' : named;
-    return ok(
+    return inOrder(
       check,
       `Synchronous standbys ${text(wanted)}: an answered decision is on two machines (${shown}).`,
     );
@@ -145,7 +146,8 @@ function lag(row: SqlRow): string {
 
 function preparedFinding({ prepared }: SqlRow): Finding {
   const check = 'log.prepared';
-  if (Number(prepared) > 0) return ok(check, `max_prepared_transactions is ${text(prepared)}.`);
+  if (Number(prepared) > 0)
+    return inOrder(check, `max_prepared_transactions is ${text(prepared)}.`);
   return {
     check,
     level: 'note',
@@ -157,7 +159,3 @@ function preparedFinding({ prepared }: SqlRow): Finding {
 }
 
 const text = (value: unknown): string => String(value ?? '');
-
-function ok(check: string, seen: string): Finding {
-  return { check, level: 'ok', seen, remedy: null };
-}
