@@ -287,6 +287,12 @@ export interface Remedy {
   readonly command: string | null;
 }
 
+/** The two figures of many times that people look at, in ms. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
 /** Rates and times of the last minutes, as `GET /v1/overview` shows them, and each tick of `GET /v1/events`. */
 export interface OverviewView {
   readonly atMs: EpochMs;
@@ -297,9 +303,9 @@ export interface OverviewView {
   /** One for each second, oldest first, at most 300. */
   readonly seconds: readonly OverviewSecond[];
   /** From begin to end, of what ended in these minutes; null: nothing did. */
-  readonly durationMs: { readonly p50: number; readonly p99: number } | null;
+  readonly durationMs: Percentiles | null;
   /** From an append to its answer. */
-  readonly logMs: { readonly p50: number; readonly p99: number } | null;
+  readonly logMs: Percentiles | null;
   /** Reports of waits for locks that are alive now. */
   readonly lockWaits: number;
   readonly connectedInstances: number;
@@ -331,7 +337,7 @@ export interface LogView {
   readonly unknownAppends: number;
   readonly conflicts: number;
   readonly pendingRows: number;
-  readonly logMs: { readonly p50: number; readonly p99: number } | null;
+  readonly logMs: Percentiles | null;
 }
 
 /** `GET /v1/log/verify?after=NEXT&limit=N`: reads records back, a page of gids at a time. */

@@ -16,6 +16,7 @@ import type {
   LogVerdict,
   Mode,
   OverviewSecond,
+  Percentiles,
   Phase,
   RegisterRequest,
   ReportWaitsAnswer,
@@ -28,7 +29,7 @@ import type {
   TryRequest,
   VerifyLogRequest,
 } from '../../client-sdk/protocol/index.ts';
-import type { HistogramCounts, Percentiles } from '../runtime/histogram.ts';
+import type { HistogramCounts } from '../runtime/histogram.ts';
 import type { OpenParticipant } from './open-participants.ts';
 import type { OperateAnswer, OperateRequest } from './operate.ts';
 import type { OperatorDesk } from './operator.ts';

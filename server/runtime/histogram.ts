@@ -2,6 +2,7 @@
  * Counts of values in fixed buckets, for times in milliseconds. Guard: noting a value allocates
  * nothing, so that it may stand on hot paths; a percentile is only as exact as its bucket.
  */
+import type { Percentiles } from '../../client-sdk/protocol/index.ts';
 
 /** Upper bounds, each included in its bucket; one more bucket takes what is above the last one. */
 export const timeBoundsMs: readonly number[] = [
@@ -18,12 +19,6 @@ export interface HistogramCounts {
   /** One for each bound and one more, each for itself (not summed up). */
   readonly counts: readonly number[];
   readonly sum: number;
-}
-
-/** The two figures that people look at. */
-export interface Percentiles {
-  readonly p50: number;
-  readonly p99: number;
 }
 
 /** Since start. */

@@ -3,7 +3,11 @@
  * has the last minutes; each tick of the stream adds its second.
  */
 import { useState } from 'preact/hooks';
-import type { OverviewSecond, OverviewView } from '../../../client-sdk/protocol/desk.ts';
+import type {
+  OverviewSecond,
+  OverviewView,
+  Percentiles,
+} from '../../../client-sdk/protocol/desk.ts';
 import type { ListAnswer } from '../../../client-sdk/protocol/requests.ts';
 import { useAnswer } from '../answer.ts';
 import { useHeard } from '../live.ts';
@@ -132,7 +136,7 @@ function Tiles({ view }: { view: OverviewView }) {
   );
 }
 
-function Times(props: { name: string; times: { p50: number; p99: number } | null }) {
+function Times(props: { name: string; times: Percentiles | null }) {
   const { name, times } = props;
   return (
     <div class="tile">
