@@ -110,7 +110,7 @@ async function orMissing<T>(read: () => Promise<T>): Promise<T | Missing> {
 const mask = '***';
 
 /** The view without what business methods gave. */
-export function maskedView(view: TransactionView): TransactionView {
+function maskedView(view: TransactionView): TransactionView {
   const { results, branches } = view;
   return {
     ...view,

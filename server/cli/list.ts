@@ -117,10 +117,7 @@ export function readPages(
   });
 }
 
-/** What newer coordinators tell of open transactions besides. */
-type Listed = TransactionSummary & { readonly lastError?: string | null };
-
-function listTable(found: readonly Listed[], terminal: Terminal): readonly string[] {
+function listTable(found: readonly TransactionSummary[], terminal: Terminal): readonly string[] {
   const head = ['GID', 'MODE', 'NAME', 'PHASE', 'STARTED', 'CAUSE', 'ATTENTION', 'LAST ERROR'];
   const rows = found.map((each) => [
     each.gid,
