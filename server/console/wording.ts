@@ -96,14 +96,8 @@ export function branchWord({ state, operation }: BranchView): string {
   return spaced(state);
 }
 
-/** A line of a list; newer coordinators say more of open ones. */
-export type Listed = TransactionSummary & {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly services?: readonly string[];
-  readonly lastError?: string | null;
-  readonly attempts?: number;
-  readonly nextAttemptAtMs?: number | null;
-};
+/** A line of a list. */
+export type Listed = TransactionSummary;
 
 /** What is worth reading of it, in one line. */
 export function troubleText(line: Listed): string {

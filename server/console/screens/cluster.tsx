@@ -1,11 +1,8 @@
 /** Coordinators, the shards of the log that each of them owns, and how the log itself is doing. */
-import type { LogView, NodeView, ShardView } from '../../../client-sdk/protocol/desk.ts';
+import type { LogView, NodesAnswer, ShardsAnswer } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { Badge, Empty, Fact, Panel, Refusal, Table, Time } from '../parts/shown.tsx';
 import { count, span } from '../wording.ts';
-import { listIn } from './list-in.ts';
-
-const beats = ({ kind }: { readonly kind: string }) => kind !== 'overview';
 
 /** The screen. */
 export function ClusterScreen() {
@@ -20,13 +17,13 @@ export function ClusterScreen() {
 }
 
 function Nodes() {
-  const { body, refused } = useAnswer<unknown>('/v1/nodes', beats);
+  const { body, refused } = useAnswer<NodesAnswer>('/v1/nodes');
   return (
     <Panel title="Nodes" class="flush">
       {refused === null ? null : <Refusal refused={refused} what="Nodes" />}
       {body === null ? null : (
         <Table label="Nodes" heads={['node', 'address', 'term', 'state', 'version', 'started']}>
-          {listIn<NodeView>(body, 'nodes').map((node) => (
+          {body.nodes.map((node) => (
             <tr key={node.node} data-row>
               <td>
                 {node.node} {node.isThis ? <Badge>this one</Badge> : null}
@@ -49,7 +46,7 @@ function Nodes() {
 }
 
 function Log() {
-  const { body, refused } = useAnswer<LogView>('/v1/log', beats);
+  const { body, refused } = useAnswer<LogView>('/v1/log');
   return (
     <Panel title="Log">
       {refused === null ? null : <Refusal refused={refused} what="Log" />}
@@ -74,8 +71,8 @@ function Log() {
 }
 
 function Shards() {
-  const { body, refused } = useAnswer<unknown>('/v1/shards', beats);
-  const shards = listIn<ShardView>(body, 'shards');
+  const { body, refused } = useAnswer<ShardsAnswer>('/v1/shards');
+  const shards = body?.shards ?? [];
   const most = Math.max(1, ...shards.map(({ open }) => open));
   return (
     <Panel title="Shards">

@@ -2,14 +2,13 @@
  * Who waits for whom, and who holds which rows, asked of the participant whose database it is. A lock
  * is an undo row: it ends with its transaction, so every lock leads there.
  */
-import type { ParticipantView } from '../../../client-sdk/protocol/desk.ts';
+import type { ParticipantsAnswer, ParticipantView } from '../../../client-sdk/protocol/desk.ts';
 import type { LocksAnswer } from '../../../client-sdk/protocol/undo.ts';
 import { useAnswer } from '../answer.ts';
 import { withQuery } from '../ask.ts';
 import { Age, Empty, GidLink, Panel, Refusal, Table, Time } from '../parts/shown.tsx';
 import { go, href } from '../route.ts';
 import { counted } from '../wording.ts';
-import { listIn } from './list-in.ts';
 import { LockGraph } from './lock-graph.tsx';
 
 const limit = 100;
@@ -17,8 +16,8 @@ const resourceMethod = /^at\.(.+)$/;
 
 /** The screen; which resource is asked stands in the address. */
 export function LocksScreen({ query }: { query: URLSearchParams }) {
-  const participants = useAnswer<unknown>('/v1/participants', () => false);
-  const resources = listIn<ParticipantView>(participants.body, 'participants').flatMap(resourcesOf);
+  const participants = useAnswer<ParticipantsAnswer>('/v1/participants', () => false);
+  const resources = (participants.body?.participants ?? []).flatMap(resourcesOf);
   const service = query.get('service') ?? '';
   const resource = query.get('resource') ?? '';
   return (

@@ -1,6 +1,6 @@
 /** Services that take part: who is connected, what they owe, and whether they get calls. */
 import { useState } from 'preact/hooks';
-import type { ParticipantView } from '../../../client-sdk/protocol/desk.ts';
+import type { ParticipantsAnswer, ParticipantView } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { tell } from '../ask.ts';
 import { Confirm } from '../parts/confirm.tsx';
@@ -8,13 +8,12 @@ import { Age, Badge, Empty, Panel, Refusal, Table } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
 import { count, counted, undoneWords } from '../wording.ts';
-import { listIn } from './list-in.ts';
 import { type Pinging, Pings, usePinging } from './ping.tsx';
 
 /** The screen. */
 export function ParticipantsScreen() {
-  const { body, refused, again } = useAnswer<unknown>('/v1/participants');
-  const participants = listIn<ParticipantView>(body, 'participants');
+  const { body, refused, again } = useAnswer<ParticipantsAnswer>('/v1/participants');
+  const participants = body?.participants ?? [];
   const mayChange = useMayChange();
   const pinging = usePinging();
   const [changing, setChanging] = useState<ParticipantView | null>(null);
