@@ -1,4 +1,5 @@
 /** JSON schemas of what operators look at, requests and answers; parts of those in shapes.ts. */
+import { limits } from '../../client-sdk/protocol/index.ts';
 import {
   answer,
   gid,
@@ -96,7 +97,7 @@ export const lookoutAnswerSchemas = {
     ),
     ...{ owed: integer, oldestOwedAtMs: integerOrNull, lastError: textOrNull, isDrained: truth },
   }),
-  PingAnswer: answer({ pings: list(ref('PingView')), left: number }),
+  PingAnswer: answer({ pings: listOf(ref('PingView')), left: integer }),
   PingView: answer({
     name: text,
     instance: textOrNull,
@@ -106,11 +107,11 @@ export const lookoutAnswerSchemas = {
     detail: textOrNull,
   }),
   LockGraphAnswer: answer({
-    atMs: number,
-    waits: list(ref('LockWait')),
-    transactions: list(ref('LockedTransaction')),
-    cycles: list(list(text)),
-    unasked: list(answer({ who: text, detail: text })),
+    atMs: integer,
+    waits: listOf(ref('LockWait')),
+    transactions: listOf(ref('LockedTransaction')),
+    cycles: listOf(listOf(text)),
+    unasked: listOf(answer({ who: text, detail: text })),
     isCut: truth,
   }),
   LockWait: answer({
@@ -118,14 +119,14 @@ export const lookoutAnswerSchemas = {
     kind: { type: 'string', enum: ['lock', 'decision'] },
     database: { ...textOrNull, description: 'service/resource.' },
     waitsFor: { ...textOrNull, description: 'A gid; null: none is known of that connection.' },
-    connection: numberOrNull,
-    ...{ sinceMs: number, isInCycle: truth, givesWay: truth },
+    connection: integerOrNull,
+    ...{ sinceMs: integer, isInCycle: truth, givesWay: truth },
   }),
   LockedTransaction: answer({
-    ...{ gid: text, name: textOrNull, phase: orNull(phase), startedAtMs: numberOrNull },
+    ...{ gid: text, name: textOrNull, phase: orNull(phase), startedAtMs: integerOrNull },
     isWaiting: truth,
-    connections: list(answer({ database: text, id: number })),
-    rows: list({ allOf: [ref('HeldLock'), answer({ database: text })] }),
+    connections: listOf(answer({ database: text, id: integer })),
+    rows: listOf({ allOf: [ref('HeldLock'), answer({ database: text })] }),
     isRowsCut: truth,
   }),
   DrainAnswer: answer({
