@@ -16,7 +16,6 @@ const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 const tree = join(dist, 'tree');
 
-await import('./build-console.ts');
 rmSync(dist, { recursive: true, force: true });
 const tsc = join(root, 'node_modules', '.bin', 'tsc');
 execFileSync(tsc, ['-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit', cwd: root });
@@ -34,9 +33,9 @@ pack('server', ['server', 'client-sdk', 'migrations'], 'folders', (manifest) => 
   ...manifest,
   bin: { settle: './server/cli/main.js' },
 }));
-cpSync(join(root, 'server/console/dist'), join(dist, 'server/server/console/dist'), {
-  recursive: true,
-});
+const consoleTarget = join(dist, 'server/server/console/dist');
+const consoleBuild = [join(import.meta.dirname, 'build-console.ts'), consoleTarget];
+execFileSync(process.execPath, consoleBuild, { stdio: 'inherit', cwd: root });
 for (const set of ['coordinator', 'participant']) {
   const source = join(root, 'migrations', set);
   cpSync(source, join(dist, 'server', 'migrations', set), { recursive: true });
