@@ -1,7 +1,7 @@
 /**
  * The files that operators install say what the code says: settings, ports, paths, metrics and times
- * are the real ones, and every alarm has its page in the runbook. Tools that judge a format are asked
- * where they are installed.
+ * are the real ones, and every alarm has its page in the runbook. Whether they are well-formed, others
+ * judge: operations-judges.test.ts.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -227,26 +227,4 @@ test('systemd: a fenced coordinator stays down, and a stop waits for its grace',
     'strict',
     'yes',
   ]);
-});
-
-/** A tool that is there must be content; one that is not is said to be missing, and skips nothing else. */
-const judges: readonly (readonly [string, readonly string[]])[] = [
-  ['promtool', ['check', 'rules', join(folder, 'alerts.yaml')]],
-  ['systemd-analyze', ['verify', '--man=no', join(folder, 'settle.service')]],
-  ['docker', ['compose', '-f', join(folder, 'compose.yaml'), 'config', '--quiet']],
-];
-const versions: Readonly<Record<string, readonly string[]>> = {
-  docker: ['compose', 'version'],
-};
-
-describe.each(judges)('%s', async (tool, args) => {
-  const isThere = await run(tool, [...(versions[tool] ?? ['--version'])]).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) process.stderr.write(`\nNOT RUN: ${tool} is not on this machine\n`);
-  test.runIf(isThere)('is content', async () => {
-    const env = { PATH: process.env['PATH'] ?? '', SETTLE_LOG_PASSWORD: 'p', HOME: '/nonexistent' };
-    await run(tool, [...args], { env });
-  });
 });
