@@ -79,11 +79,13 @@ async function run(proof: Proof): Promise<Figures | null> {
 const total = { passed: 0, failed: 0 };
 for (const proof of proofs) {
   console.log(`ci: ${proof.name}`);
+  const startMs = performance.now();
   const figures = await run(proof);
   const isProved = figures !== null && proof.isShown(figures);
   if (isProved) total.passed += proof.checks(figures);
   else total.failed += 1;
-  console.log(`ci: ${proof.name}: ${isProved ? 'holds' : 'DOES NOT HOLD'}`);
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  console.log(`ci: ${proof.name}: ${isProved ? 'holds' : 'DOES NOT HOLD'}, ${seconds} s`);
 }
 writeFileSync(process.argv[2] ?? '', JSON.stringify(total));
 process.exitCode = total.failed === 0 ? 0 : 1;

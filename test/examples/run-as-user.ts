@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { bareEnvironment } from '../support/settle-command.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -16,10 +17,10 @@ export async function runAsUser(
   command: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ran> {
-  const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
+  const { HOME = '', TMPDIR = '/tmp' } = process.env;
   const child = spawn('bash', ['-c', `set -euo pipefail\n${command}`], {
     cwd: root,
-    env: { PATH, HOME, TMPDIR, ...env },
+    env: { ...bareEnvironment(), HOME, TMPDIR, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const code = new Promise<number | null>((resolve, reject) => {

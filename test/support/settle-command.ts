@@ -36,11 +36,16 @@ export async function scratchFolder(): Promise<{ path: string; remove(): Promise
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
+/** What a command is given of our environment: nothing that could set it up, and Node's cache of code. */
+export function bareEnvironment(): Readonly<Record<string, string>> {
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
+  return NODE_COMPILE_CACHE === '' ? { PATH } : { PATH, NODE_COMPILE_CACHE };
+}
+
 export function startCommand(args: readonly string[], options: CommandOptions): RunningCommand {
-  const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [mainFile, ...args], {
     cwd: options.folder,
-    env: { PATH, ...options.env },
+    env: { ...bareEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const seen = new Lines(child);
