@@ -3,22 +3,30 @@
  * suite that was loaded and ran; broken code, a missing server and a broken runner are told apart.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { type Ended, runNode } from './child.ts';
 import { type Killer, type KillerName, killers } from './killers.ts';
+import { placeless, placelessPattern } from './sightings.ts';
 
 /** What a killer made of the tree. */
 export type Attempt =
-  /** It failed: `what` names the test, or the seed and the rule. */
-  | { readonly kind: 'found'; readonly what: string }
-  | { readonly kind: 'passed' }
+  /** It failed: `what` names the test, or the seed and the rule; `file` is that of the test. */
+  | { readonly kind: 'found'; readonly what: string; readonly file?: string }
+  /** `tests`: the full names of those that ran, without where their server came from. */
+  | { readonly kind: 'passed'; readonly tests: ReadonlySet<string> }
   /** The server that it needs is not on this machine. */
   | { readonly kind: 'absent' }
   /** It could not be run: that proves nothing. */
   | { readonly kind: 'broken'; readonly reason: string };
 
+/** Some tests of a suite, by their files and full names. */
+export interface Selection {
+  readonly files: readonly string[];
+  /** As `placeless` gives them. */
+  readonly tests: readonly string[];
+}
+
 interface Report {
-  readonly numPassedTests: number;
   readonly numTotalTests: number;
   readonly testResults: readonly {
     readonly name: string;
@@ -28,14 +36,24 @@ interface Report {
   }[];
 }
 
-/** Tries one killer. `workers`: how many processes a suite may use. */
-export async function attempt(folder: string, name: KillerName, workers: number): Promise<Attempt> {
+/**
+ * Tries one killer, or of a suite only the selected tests. `workers`: how many processes a suite may
+ * use. A selection of which there is nothing is `absent`.
+ */
+export async function attempt(
+  folder: string,
+  name: KillerName,
+  workers: number,
+  selection?: Selection,
+): Promise<Attempt> {
   const killer: Killer = killers[name];
   if (killer.kind === 'seeds') {
     const args = ['test/mutants/sim-share.ts', String(killer.seeds)];
     return seedsFound(await runNode(folder, args, killer.limitMs));
   }
-  const { project, files, only, testMsMax, limitMs } = killer;
+  const { project, testMsMax, limitMs } = killer;
+  const files = selection?.files ?? killer.files;
+  const only = selection === undefined ? killer.only : patternOf(selection.tests);
   const output = join(folder, 'report.json');
   rmSync(output, { force: true });
   const args = [
@@ -46,12 +64,17 @@ export async function attempt(folder: string, name: KillerName, workers: number)
     ...(only === undefined ? [] : ['--testNamePattern', only]),
     ...(testMsMax === undefined ? [] : ['--testTimeout', String(testMsMax)]),
   ];
-  return suiteFound(await runNode(folder, args, limitMs), output);
+  return suiteFound(await runNode(folder, args, limitMs), { folder, output });
+}
+
+/** Fits these full names and no other. */
+function patternOf(tests: readonly string[]): string {
+  return `^(?:${tests.map(placelessPattern).join('|')})$`;
 }
 
 function seedsFound({ exitCode, isLate, stdout, stderr }: Ended): Attempt {
   if (isLate) return { kind: 'found', what: 'hangs' };
-  if (exitCode === 0) return { kind: 'passed' };
+  if (exitCode === 0) return { kind: 'passed', tests: new Set() };
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (exitCode !== 1 || !line.startsWith('{')) {
     return { kind: 'broken', reason: `the simulator did not run: ${lastLine(stderr)}` };
@@ -60,7 +83,13 @@ function seedsFound({ exitCode, isLate, stdout, stderr }: Ended): Attempt {
   return { kind: 'found', what: `seed ${finding.seed}: ${finding.rule}` };
 }
 
-function suiteFound({ exitCode, isLate, stderr }: Ended, output: string): Attempt {
+interface Outcome {
+  readonly folder: string;
+  readonly output: string;
+}
+
+function suiteFound(ended: Ended, { folder, output }: Outcome): Attempt {
+  const { exitCode, isLate, stderr } = ended;
   if (isLate) return { kind: 'found', what: 'hangs' };
   let report: Report;
   try {
@@ -68,10 +97,11 @@ function suiteFound({ exitCode, isLate, stderr }: Ended, output: string): Attemp
   } catch {
     return { kind: 'broken', reason: `no report was written: ${lastLine(stderr)}` };
   }
-  const failed = report.testResults
-    .flatMap((file) => file.assertionResults)
-    .find((test) => test.status === 'failed');
-  if (failed !== undefined) return { kind: 'found', what: failed.fullName };
+  const tests = report.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map((test) => ({ ...test, file: relative(folder, name) })),
+  );
+  const failed = tests.find((test) => test.status === 'failed');
+  if (failed !== undefined) return { kind: 'found', what: failed.fullName, file: failed.file };
   const unloaded = report.testResults.find(
     (file) => file.status === 'failed' && file.assertionResults.length === 0,
   );
@@ -80,7 +110,9 @@ function suiteFound({ exitCode, isLate, stderr }: Ended, output: string): Attemp
   }
   if (report.numTotalTests === 0) return { kind: 'broken', reason: 'there are no tests' };
   if (exitCode !== 0) return { kind: 'found', what: 'an error outside of tests' };
-  return report.numPassedTests === 0 ? { kind: 'absent' } : { kind: 'passed' };
+  const passed = tests.filter((test) => test.status === 'passed');
+  if (passed.length === 0) return { kind: 'absent' };
+  return { kind: 'passed', tests: new Set(passed.map(({ fullName }) => placeless(fullName))) };
 }
 
 function lastLine(text: string): string {

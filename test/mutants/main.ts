@@ -11,6 +11,7 @@ import { type KillerName, killers } from './killers.ts';
 import { mutants } from './list.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantsPage, pagePath } from './page.ts';
+import { readSightings, writeSightings } from './sightings.ts';
 import { root } from './tree.ts';
 import { type Trial, tryAll } from './trials.ts';
 
@@ -23,6 +24,7 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       by: { type: 'string' },
       jobs: { type: 'string', default: String(Math.min(jobsMax, availableParallelism())) },
+      'write-sightings': { type: 'boolean', default: false },
       'write-docs': { type: 'boolean', default: false },
     },
   });
@@ -39,12 +41,14 @@ async function main(): Promise<number> {
   const startMs = performance.now();
   const trials = await tryAll(chosen, {
     jobs,
+    sightings: readSightings(),
     onTrial(trial) {
       count += 1;
       process.stderr.write(`${count}/${chosen.length} ${lineOf(trial)}\n`);
     },
   });
   const seconds = Math.round((performance.now() - startMs) / 1000);
+  if (values['write-sightings']) keepSightings(trials);
   if (!values.json) printTable(trials);
   const summary = summaryOf(trials);
   console.log(JSON.stringify({ ...summary, seconds }));
@@ -67,6 +71,20 @@ function withKillers(mutant: Mutant, by: string | undefined): Mutant {
   if (!Object.hasOwn(killers, by)) throw new Error(`--by: there is no suite '${by}'`);
   // Parse boundary: the name was just looked up.
   return { ...mutant, killedBy: [by as KillerName] };
+}
+
+/** What this run has found, and what is known of those that it did not try. */
+function keepSightings(trials: readonly Trial[]): void {
+  const found = trials.flatMap(({ mutant, fate }) =>
+    fate.kind === 'killed' && fate.sighting !== null ? [[mutant.name, fate.sighting]] : [],
+  );
+  const kept = Object.entries(readSightings()).filter(
+    ([name]) => !trials.some(({ mutant }) => mutant.name === name),
+  );
+  writeSightings(
+    Object.fromEntries([...kept, ...found]),
+    mutants.map(({ name }) => name),
+  );
 }
 
 function lineOf({ mutant, fate, ms }: Trial): string {

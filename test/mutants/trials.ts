@@ -6,11 +6,18 @@ import { type Attempt, attempt } from './attempt.ts';
 import { runNode } from './child.ts';
 import type { KillerName } from './killers.ts';
 import { type Mutant, plant } from './mutant.ts';
+import { placeless, type Sighting, type Sightings } from './sightings.ts';
 import { copyTree, type Tree } from './tree.ts';
 
 /** What became of a mutant. */
 export type Fate =
-  | { readonly kind: 'killed'; readonly by: KillerName; readonly what: string }
+  | {
+      readonly kind: 'killed';
+      readonly by: KillerName;
+      readonly what: string;
+      /** The test that found it; null when it hung, or when it was no test. */
+      readonly sighting: Sighting | null;
+    }
   | { readonly kind: 'survived' }
   /** No killer of it can run on this machine. */
   | { readonly kind: 'skipped' }
@@ -27,6 +34,8 @@ export interface Trial {
 export interface TrialOptions {
   /** Mutants at a time. */
   readonly jobs: number;
+  /** Tests to ask before the suites. */
+  readonly sightings: Sightings;
   /** Hears of each trial when it has ended. */
   readonly onTrial: (trial: Trial) => void;
 }
@@ -36,7 +45,7 @@ const loadMsMax = 20_000;
 /** Tries all; the order of the answer is that of the mutants. */
 export async function tryAll(
   mutants: readonly Mutant[],
-  { jobs, onTrial }: TrialOptions,
+  { jobs, sightings, onTrial }: TrialOptions,
 ): Promise<readonly Trial[]> {
   const trees = Array.from({ length: jobs + 1 }, copyTree);
   const removeAll = () => {
@@ -47,13 +56,19 @@ export async function tryAll(
     const [clean, ...mutated] = trees;
     if (clean === undefined) return [];
     const workers = jobs === 1 ? 2 : 1;
-    const baseline = createBaseline(clean, workers);
+    const asked = mutants.flatMap(({ name, killedBy }) => {
+      const sighting = sightings[name];
+      return sighting !== undefined && killedBy.includes(sighting.by) ? [{ name, sighting }] : [];
+    });
+    const known = new Map(asked.map(({ name, sighting }) => [name, sighting]));
+    const baseline = createBaseline(clean, workers, [...known.values()]);
     const trials = new Map<Mutant, Trial>();
     const left = [...mutants];
     const work = async (tree: Tree) => {
       for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
         const startMs = performance.now();
-        const fate = await tryOne(mutant, { tree, workers, baseline });
+        const sighting = known.get(mutant.name) ?? null;
+        const fate = await tryOne(mutant, { tree, workers, baseline, sighting });
         const trial = { mutant, fate, ms: performance.now() - startMs };
         trials.set(mutant, trial);
         onTrial(trial);
@@ -67,20 +82,39 @@ export async function tryAll(
   }
 }
 
-/** What a killer says of the tree without a bug; asked once for each killer, one after another. */
-type Baseline = (name: KillerName) => Promise<Attempt>;
+/** What is said of the tree without a bug; asked once for each killer, one after another. */
+interface Baseline {
+  whole(name: KillerName): Promise<Attempt>;
+  /** Of the tests alone that are to be asked first. */
+  sighted(name: KillerName): Promise<Attempt>;
+}
 
-function createBaseline(tree: Tree, workers: number): Baseline {
-  const known = new Map<KillerName, Promise<Attempt>>();
+function createBaseline(
+  { folder }: Tree,
+  workers: number,
+  sightings: readonly Sighting[],
+): Baseline {
   let last: Promise<unknown> = Promise.resolve();
-  return (name) => {
-    let found = known.get(name);
-    if (found === undefined) {
-      found = last.then(() => attempt(tree.folder, name, workers));
-      known.set(name, found);
-      last = found;
-    }
-    return found;
+  const once = (ask: (name: KillerName) => Promise<Attempt>) => {
+    const known = new Map<KillerName, Promise<Attempt>>();
+    return (name: KillerName) => {
+      let found = known.get(name);
+      if (found === undefined) {
+        found = last.then(() => ask(name));
+        known.set(name, found);
+        last = found;
+      }
+      return found;
+    };
+  };
+  return {
+    whole: once((name) => attempt(folder, name, workers)),
+    sighted: once((name) => {
+      const these = sightings.filter(({ by }) => by === name);
+      const files = [...new Set(these.map(({ file }) => file))];
+      const tests = [...new Set(these.map(({ test }) => test))];
+      return attempt(folder, name, workers, { files, tests });
+    }),
   };
 }
 
@@ -88,6 +122,7 @@ interface Bench {
   readonly tree: Tree;
   readonly workers: number;
   readonly baseline: Baseline;
+  readonly sighting: Sighting | null;
 }
 
 async function tryOne(mutant: Mutant, bench: Bench): Promise<Fate> {
@@ -101,16 +136,27 @@ async function tryOne(mutant: Mutant, bench: Bench): Promise<Fate> {
     if (loaded.exitCode !== 0) {
       return { kind: 'error', reason: `it does not load: ${loaded.stderr.trim().slice(0, 300)}` };
     }
-    return await tryKillers(mutant, bench);
+    return (await trySighting(bench)) ?? (await tryKillers(mutant, bench));
   } finally {
     tree.write(mutant.file, original);
   }
 }
 
+/** Null when the test that found it last finds nothing, or has not passed without the bug. */
+async function trySighting(bench: Bench): Promise<Fate | null> {
+  const { tree, workers, baseline, sighting } = bench;
+  if (sighting === null) return null;
+  const { by, file, test } = sighting;
+  const clean = await baseline.sighted(by);
+  if (clean.kind !== 'passed' || !clean.tests.has(test)) return null;
+  const tried = await attempt(tree.folder, by, workers, { files: [file], tests: [test] });
+  return tried.kind === 'found' ? killed(by, tried) : null;
+}
+
 async function tryKillers(mutant: Mutant, { tree, workers, baseline }: Bench): Promise<Fate> {
   let absentCount = 0;
   for (const by of mutant.killedBy) {
-    const clean = await baseline(by);
+    const clean = await baseline.whole(by);
     if (clean.kind === 'absent') {
       absentCount += 1;
       continue;
@@ -118,10 +164,15 @@ async function tryKillers(mutant: Mutant, { tree, workers, baseline }: Bench): P
     if (clean.kind !== 'passed')
       return { kind: 'error', reason: `${by} without a bug: ${why(clean)}` };
     const tried = await attempt(tree.folder, by, workers);
-    if (tried.kind === 'found') return { kind: 'killed', by, what: tried.what };
+    if (tried.kind === 'found') return killed(by, tried);
     if (tried.kind === 'broken') return { kind: 'error', reason: `${by}: ${tried.reason}` };
   }
   return { kind: absentCount === mutant.killedBy.length ? 'skipped' : 'survived' };
+}
+
+function killed(by: KillerName, { what, file }: Extract<Attempt, { kind: 'found' }>): Fate {
+  const sighting = file === undefined ? null : { by, file, test: placeless(what) };
+  return { kind: 'killed', by, what, sighting };
 }
 
 function why(attempted: Attempt): string {

@@ -7,6 +7,7 @@ import { killers } from '../mutants/killers.ts';
 import { mutants } from '../mutants/list.ts';
 import { type Mutant, plant } from '../mutants/mutant.ts';
 import { mutantsPage, pagePath } from '../mutants/page.ts';
+import { placeless, placelessPattern, readSightings } from '../mutants/sightings.ts';
 import { root } from '../mutants/tree.ts';
 
 const names = mutants.map((mutant) => mutant.name);
@@ -63,8 +64,28 @@ describe('the list of mutants', () => {
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
+  test('has sightings only of its own, by suites that are asked, in files that are there', () => {
+    for (const [name, { by, file }] of Object.entries(readSightings())) {
+      const mutant = mutants.find((each) => each.name === name);
+      expect(mutant?.killedBy, name).toContain(by);
+      expect(existsSync(join(root, file)), file).toBe(true);
+    }
+  });
+
   test('is shown by the page; `npm run mutants -- --write-docs` makes it anew', () => {
     expect(readFileSync(join(root, pagePath), 'utf8')).toBe(mutantsPage(mutants));
+  });
+});
+
+describe('the name of a sighting', () => {
+  test('fits its test wherever the server comes from, and no other', () => {
+    const name = 'on postgres (program) takes (a|b) and $1 (program)';
+    expect(placeless(name)).toBe('on postgres (…) takes (a|b) and $1 (…)');
+    const pattern = new RegExp(`^${placelessPattern(placeless(name))}$`);
+    expect(pattern.test(name)).toBe(true);
+    expect(pattern.test(name.replace('(program)', '(container)'))).toBe(true);
+    expect(pattern.test(name.replace('(program)', '(elsewhere)'))).toBe(false);
+    expect(pattern.test(name.replace('(a|b)', 'a'))).toBe(false);
   });
 });
 
