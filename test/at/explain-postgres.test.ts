@@ -138,7 +138,9 @@ await describeOn('postgres', (server) => {
   });
 
   it('gives up waiting for a connection that its own transaction has', async () => {
-    const { settle, bank } = await world(server, schema, { max: 1, lockTimeoutMs: 100 });
+    const { settle, bank } = await world(server, schema, { max: 1, lockTimeoutMs: 1_000 });
+    // The only connection is open before somebody has a second to get it.
+    await bank.query('select 1');
     await settle.transaction({}, async () => {
       await bank.query('select 1');
       const explained = bank.explain('update account set cents = 0');
