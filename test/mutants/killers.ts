@@ -38,20 +38,20 @@ export const killers = {
   traces: unit('test/core/traces.test.ts'),
   stories: unit('test/core/properties.test.ts'),
   engine: unit('test/engine'),
-  'memory-log': system(30_000, 'test/conformance/memory-log.test.ts'),
+  'memory-log': system(60_000, 'test/conformance/memory-log.test.ts'),
   host: unit('test/sdk/host.test.ts'),
   'row-key': unit('test/sdk/row-key.test.ts'),
   'wait-graph': unit('test/engine/wait-graph.test.ts', 'test/engine/deadlocks.test.ts'),
   waits: unit('test/sdk/waits.test.ts'),
   'restore-plan': unit('test/unit/at/restore-plan.test.ts'),
-  sim: { kind: 'seeds', seeds: 200, limitMs: 60_000 },
-  barrier: system(60_000, 'test/conformance/barrier-sqlite.test.ts'),
+  sim: { kind: 'seeds', seeds: 200, limitMs: 120_000 },
+  barrier: system(120_000, 'test/conformance/barrier-sqlite.test.ts'),
   sdk: { ...unit('test/sdk'), testMsMax: 10_000 },
-  'sqlite-log': system(90_000, 'test/conformance/sqlite-log.test.ts', contract),
-  'mysql-log': system(90_000, 'test/conformance/mysql-log.test.ts', contract),
-  'postgres-log': system(90_000, 'test/conformance/postgres-log.test.ts', contract),
-  'barrier-mysql': system(90_000, 'test/conformance/barrier-mysql.test.ts', planned),
-  'barrier-postgres': system(90_000, 'test/conformance/barrier-postgres.test.ts', planned),
+  'sqlite-log': system(180_000, 'test/conformance/sqlite-log.test.ts', contract),
+  'mysql-log': system(180_000, 'test/conformance/mysql-log.test.ts', contract),
+  'postgres-log': system(180_000, 'test/conformance/postgres-log.test.ts', contract),
+  'barrier-mysql': system(180_000, 'test/conformance/barrier-mysql.test.ts', planned),
+  'barrier-postgres': system(180_000, 'test/conformance/barrier-postgres.test.ts', planned),
   'at-postgres': at('test/at/postgres.test.ts'),
   'at-commits': at('test/at/local-commits.test.ts'),
   'at-eager': at('test/at/eager-commits.test.ts'),
@@ -69,14 +69,14 @@ export const killers = {
   'sqlite-faults': faulty('test/conformance/sqlite-log.test.ts', 'kill -9|I/O error|may not grow'),
   'mysql-faults': faulty('test/conformance/mysql-log.test.ts', faults),
   'postgres-faults': faulty('test/conformance/postgres-log.test.ts', faults),
-  'sim-long': { kind: 'seeds', seeds: 1_000, limitMs: 180_000 },
+  'sim-long': { kind: 'seeds', seeds: 1_000, limitMs: 360_000 },
 } as const satisfies Record<string, Killer>;
 
 /** The name of a killer. */
 export type KillerName = keyof typeof killers;
 
 function unit(...files: readonly string[]): Suite {
-  return { kind: 'suite', project: 'unit', files, limitMs: 60_000 };
+  return { kind: 'suite', project: 'unit', files, limitMs: 120_000 };
 }
 
 function system(limitMs: number, file: string, only?: string): Suite {
@@ -86,10 +86,10 @@ function system(limitMs: number, file: string, only?: string): Suite {
 
 /** Tests of a second or less each, which wait for ever when a lock or an answer is missing. */
 function faulty(file: string, only: string): Suite {
-  return { ...system(90_000, file, only), testMsMax: 10_000 };
+  return { ...system(180_000, file, only), testMsMax: 10_000 };
 }
 
 /** Tests of some seconds, a coordinator and two databases each; a lock too many holds one up for ever. */
 function at(file: string): Suite {
-  return { ...system(120_000, file), testMsMax: 20_000 };
+  return { ...system(240_000, file), testMsMax: 20_000 };
 }

@@ -142,12 +142,14 @@ async function tryOne(mutant: Mutant, bench: Bench): Promise<Fate> {
   }
 }
 
-/** Null when the test that found it last finds nothing, or has not passed without the bug. */
+/** Null when the test that found it last is not there any more, or finds nothing. */
 async function trySighting(bench: Bench): Promise<Fate | null> {
   const { tree, workers, baseline, sighting } = bench;
   if (sighting === null) return null;
   const { by, file, test } = sighting;
   const clean = await baseline.sighted(by);
+  if (clean.kind === 'found')
+    return { kind: 'error', reason: `${by} without a bug: ${why(clean)}` };
   if (clean.kind !== 'passed' || !clean.tests.has(test)) return null;
   const tried = await attempt(tree.folder, by, workers, { files: [file], tests: [test] });
   return tried.kind === 'found' ? killed(by, tried) : null;
