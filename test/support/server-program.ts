@@ -14,8 +14,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { unprivilegedUser } from '../../server/demo/trouble/programs.ts';
 import type { Command, Programs, Recipe } from './server-recipes.ts';
-import { unprivilegedUser } from './server-recipes.ts';
 
 const run = promisify(execFile);
 

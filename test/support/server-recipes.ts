@@ -3,15 +3,11 @@
  * started, which container image stands for it, and how a fresh database is made. No process is
  * started here; databases.ts chooses, server-program.ts and server-container.ts run.
  */
-import { execFile } from 'node:child_process';
-import { access, constants, readdir } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { dirname, join } from 'node:path';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
+import { findProgram, versionFolders } from '../../server/demo/trouble/programs.ts';
 import { returnRedisDatabase, takeRedisDatabase } from './redis-command.ts';
-
-const run = promisify(execFile);
 
 /** `mysql` stands for MariaDB too. */
 export type StoreName = 'postgres' | 'mysql' | 'redis';
@@ -247,47 +243,4 @@ function withDatabase(url: string, name: string): string {
 
 function databaseOf(url: string): string {
   return new URL(url).pathname.slice(1);
-}
-
-/** Debian keeps server programs outside of the path, by version; the newest first. */
-async function versionFolders(root: string, inner: string): Promise<readonly string[]> {
-  const versions = await readdir(root).catch(() => []);
-  return versions
-    .sort((a, b) => Number(b) - Number(a))
-    .map((version) => join(root, version, inner));
-}
-
-async function findProgram(name: string, extra: readonly string[] = []): Promise<string | null> {
-  const path = (process.env['PATH'] ?? '').split(delimiter);
-  for (const folder of [...path, '/usr/sbin', '/usr/local/sbin', ...extra]) {
-    const file = join(folder, name);
-    if (folder !== '' && (await isExecutable(file))) return file;
-  }
-  return null;
-}
-
-function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Whom to become when root: the first of the users that exists; null when we are not root. */
-export async function unprivilegedUser(
-  users: readonly string[],
-): Promise<{ readonly uid: number; readonly gid: number } | null> {
-  if (process.getuid?.() !== 0) return null;
-  for (const user of users) {
-    const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => numberOf(flag, user)));
-    if (uid !== undefined && gid !== undefined && uid >= 0 && gid >= 0) return { uid, gid };
-  }
-  throw new Error(`none of the users ${users.join(', ')} exists`);
-}
-
-function numberOf(flag: string, user: string): Promise<number> {
-  return run('id', [flag, user]).then(
-    ({ stdout }) => Number(stdout),
-    () => -1,
-  );
 }
