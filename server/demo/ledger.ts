@@ -9,7 +9,7 @@ import type { Transaction } from 'kysely';
 import { TerminalError } from '../../client-sdk/errors.ts';
 import { barrierSchema } from '../../client-sdk/participant/barrier-schema.ts';
 import type { BranchId, Gid, Operation } from '../../client-sdk/protocol/index.ts';
-import { accountsOf, type Shard } from './workload.ts';
+import { accountsOf, type OpeningAccount, type Shard } from './workload.ts';
 
 /** The tables of a shard, besides the barrier's. Money is in integer cents. */
 export interface LedgerTables {
@@ -74,13 +74,18 @@ ${barrierSchema('sqlite')};`;
 
 /** Creates a shard's file with its tables and accounts, durably. Throws when it is there already. */
 export function createShard(path: string, shard: Shard): void {
+  createLedger(path, accountsOf(shard));
+}
+
+/** The same with these accounts. */
+export function createLedger(path: string, accounts: readonly OpeningAccount[]): void {
   const db = new DatabaseSync(path);
   try {
     db.exec(`pragma journal_mode = wal; pragma synchronous = full; begin; ${schema}`);
     const insert = db.prepare(
       'insert into account (account, opening, cents, is_closed) values (?, ?, ?, ?)',
     );
-    for (const { account, cents, isClosed } of accountsOf(shard)) {
+    for (const { account, cents, isClosed } of accounts) {
       insert.run(account, cents, cents, isClosed ? 1 : 0);
     }
     db.exec('commit');

@@ -9,10 +9,10 @@ import { readAnswers } from './answer-book.ts';
 import { check, type Finding } from './check.ts';
 import * as coordinator from './coordinator-api.ts';
 import { addCounters, type Counters, noCounters } from './counters.ts';
-import { DemoFailure } from './demo-failure.ts';
 import { createShard } from './ledger.ts';
 import { answersFile, type BankSettings, type TellerSettings } from './messages.ts';
 import { coordinatorName, type Kill, planKills, runNemesis } from './nemesis.ts';
+import { patienceMs, stuck, unlessFailed, within } from './patience.ts';
 import { moneyOf, readShards } from './shard-reading.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
 import { createTallies, type Tallies } from './tallies.ts';
@@ -62,8 +62,6 @@ const ending = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
 const cli = join(import.meta.dirname, '..', 'cli', `main.${ending}`);
 const bankProcess = join(import.meta.dirname, `bank-process.${ending}`);
 const tellerProcess = join(import.meta.dirname, `teller-process.${ending}`);
-/** Two busy cores may need seconds to start seven processes; a minute means that something hangs. */
-const patienceMs = 60_000;
 const stopGraceMs = 5_000;
 
 /** Starts all processes; they wait for `result`. Rejects like it, and then nothing is left running. */
@@ -132,7 +130,7 @@ async function startAll(own: Own, port: number): Promise<void> {
     });
   }
   const children = [...banks, ...tellers].map((name) => supervisor.ready(name));
-  await within(patienceMs, Promise.all(children), () => 'a process did not become ready');
+  await within(Promise.all(children), 'a process did not become ready');
 }
 
 async function carryOut(own: Own, run: Run, killed: (kill: Kill) => void): Promise<DemoResult> {
@@ -180,22 +178,4 @@ async function carryOut(own: Own, run: Run, killed: (kill: Kill) => void): Promi
     seconds: (answeredAt - startedAt) / 1_000,
     settlingSeconds: (quietAt - answeredAt) / 1_000,
   };
-}
-
-/** The work, unless a child ends by itself first: then its last words are the reason. */
-async function unlessFailed<T>(supervisor: Supervisor, work: Promise<T>): Promise<T> {
-  const failed = supervisor.failed.then(({ name, how, tail }): never => {
-    throw new DemoFailure(`${name} ended by itself (${how}). It wrote last:`, tail);
-  });
-  return Promise.race([work, failed]);
-}
-
-async function within<T>(msMax: number, work: Promise<T>, what: () => string): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(stuck(what())), msMax).unref();
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
-}
-
-function stuck(what: string): DemoFailure {
-  return new DemoFailure(`Nothing moved for ${patienceMs / 1_000} s: ${what}.`);
 }
