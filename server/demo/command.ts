@@ -1,10 +1,12 @@
 /**
  * `settle demo`: money moves between accounts in six databases, through TCC and sagas, and none of
- * it is lost. Only the options are here; what it does is loaded when it is asked for.
+ * it is lost; with --trouble, one night on call. Only the options are here; what it does is loaded
+ * when it is asked for.
  */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Terminal } from '../cli/terminal.ts';
 import type { DemoFlags } from './session.ts';
+import type { TroubleFlags } from './trouble/session.ts';
 
 const defaults = { transfers: 1_000, seed: 1, inflight: 256 } as const;
 
@@ -29,8 +31,19 @@ export function registerDemo(program: Command, terminal: () => Terminal): void {
     .option('--kill', 'kill -9 coordinator, participants and initiators in turn')
     .option('--log <url>', "the coordinator's log: postgres://…, mysql://… (default: SQLite)")
     .option('--keep', 'leave everything running at the end, until Ctrl-C')
+    .addOption(
+      new Option(
+        '--trouble',
+        'instead: leave three failures behind, for you to find and mend',
+      ).conflicts(['transfers', 'seed', 'inflight', 'kill', 'keep']),
+    )
+    .option('--port <n>', 'of the coordinator with --trouble (default: 7400)', integer(0, 65_535))
     .option('--json', 'one JSON object as the last line of standard output')
-    .action(async (flags: DemoFlags) => {
+    .action(async (flags: DemoFlags & TroubleFlags & { readonly trouble?: true }) => {
+      if (flags.trouble === true) {
+        const { runTrouble } = await import('./trouble/session.ts');
+        return runTrouble(flags, terminal());
+      }
       const { runSession } = await import('./session.ts');
       await runSession(flags, terminal());
     });

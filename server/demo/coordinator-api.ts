@@ -13,15 +13,25 @@ const pollMs = 50;
 const unref = { ref: false } as const;
 const requestTimeoutMs = 10_000;
 
-/** A port that nobody listens on now; it stays the coordinator's over all of its restarts. */
-export async function freePort(): Promise<number> {
+/**
+ * A port that nobody listens on now; it stays the coordinator's over all of its restarts. `wanted`:
+ * this one, if it is free.
+ */
+export async function freePort(wanted = 0): Promise<number> {
+  const port = (await listened(wanted)) ?? (await listened(0));
+  if (port === null) throw new Error('no port of this machine is free');
+  return port;
+}
+
+/** The port, which was listened on for a moment; null: it is somebody else's. */
+async function listened(port: number): Promise<number | null> {
   const server = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.once('error', reject);
-  server.listen(0, '127.0.0.1', () => {
+  const { promise, resolve } = Promise.withResolvers<number | null>();
+  server.once('error', () => resolve(null));
+  server.listen(port, '127.0.0.1', () => {
     const address = server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    server.close(() => resolve(port));
+    const own = typeof address === 'object' && address !== null ? address.port : null;
+    server.close(() => resolve(own));
   });
   return promise;
 }
