@@ -112,10 +112,12 @@ function stateText(branch: BranchView, terminal: Terminal): string {
   }
 }
 
-/** `in 3.2 s`, `now`, or a dash. */
+/** `in 3.2 s`, `in 12 min`, `now`, or a dash. */
 export function nextText(atMs: EpochMs | null, nowMs: EpochMs): string {
   if (atMs === null) return '-';
-  return atMs <= nowMs ? 'now' : `in ${((atMs - nowMs) / 1_000).toFixed(1)} s`;
+  if (atMs <= nowMs) return 'now';
+  const ms = atMs - nowMs;
+  return `in ${ms < 120_000 ? `${(ms / 1_000).toFixed(1)} s` : ageText(ms)}`;
 }
 
 /** How long ago, in the largest unit that fits: `45 s`, `12 min`, `3.5 h`, `2.1 d`. */

@@ -12,6 +12,7 @@ import type {
   Remedy,
   TransactionView,
 } from '../../client-sdk/protocol/index.ts';
+import { span } from './span.ts';
 import { becauseOf } from './timeline.ts';
 
 type Story = Pick<Explanation, 'why' | 'next' | 'remedies'> & {
@@ -160,7 +161,8 @@ function decided(view: TransactionView, nowMs: EpochMs): Story {
   const pivot =
     mode === 'saga' && isCommit ? ' Its pivot is done, so the other steps must be done, too.' : '';
   const left = branches.filter(({ state }) => state === 'asked' || state === 'waiting').length;
-  const rest = left === 0 ? '' : ` ${left} of ${branches.length} are not there yet.`;
+  const are = left === 1 ? 'is' : 'are';
+  const rest = left === 0 ? '' : ` ${left} of ${branches.length} ${are} not there yet.`;
   const why = `It is decided to ${to}${because}.${abandoned}${pivot}${rest} ${story.why} ${rule}`;
   return { ...story, why };
 }
@@ -264,11 +266,11 @@ function remediesOf(gid: string, branch: Owing, { attention, phase }: Transactio
       return [
         {
           text: 'See the rows: as they were, as it left them, as they are.',
-          command: `settle undo show ${gid}`,
+          command: `settle undo diff ${gid}`,
         },
         {
-          text: 'Choose for each row which values stay; the rollback goes on by itself.',
-          command: `settle undo resolve ${gid} --reason "…"`,
+          text: 'Say for each row what it becomes: --restore, --keep or --merge. That ends the rollback.',
+          command: `settle undo resolve ${gid} --keep "TABLE KEY" --reason "…"`,
         },
       ];
     case 'notAllowed':
@@ -335,13 +337,4 @@ function whenIs(atMs: EpochMs, nowMs: EpochMs): string {
 
 function ago(ms: number): string {
   return `${span(ms)} ago`;
-}
-
-/** `450 ms`, `12 s`, `5 min`, `3 h`, `2 days`: people need no more. */
-function span(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
-  return `${Math.round(ms / 86_400_000)} days`;
 }

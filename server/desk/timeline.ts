@@ -6,6 +6,7 @@
 import type { BranchId, Cause, TimelineEntry } from '../../client-sdk/protocol/index.ts';
 import type { DoneOperation, LogRecord } from '../core/record.ts';
 import type { LogRow } from '../log/log.ts';
+import { span } from './span.ts';
 
 /** What an operation was, once done. */
 const past = {
@@ -130,7 +131,7 @@ function nameOf(branchId: BranchId, names: Names): string {
 }
 
 function until({ atMs, deadlineAtMs }: Extract<LogRecord, { kind: 'begun' }>): string {
-  return deadlineAtMs === null ? '' : `, to be decided within ${deadlineAtMs - atMs} ms`;
+  return deadlineAtMs === null ? '' : `, to be decided within ${span(deadlineAtMs - atMs)}`;
 }
 
 function withBranches(branches: readonly unknown[]): string {

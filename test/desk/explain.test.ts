@@ -105,7 +105,10 @@ describe('decided', () => {
       "METHOD_NOT_OFFERED: service 'bank' is drained",
       'settle participant undrain bank --reason "…"',
     ],
-    ['AT_DIRTY_ROW: accounts 7: is not as it was left', 'settle undo resolve g1 --reason "…"'],
+    [
+      'AT_DIRTY_ROW: accounts 7: is not as it was left',
+      'settle undo resolve g1 --keep "TABLE KEY" --reason "…"',
+    ],
     [
       'TARGET_NOT_ALLOWED: the address is not in the allow-list',
       'settle branch skip g1 1 --reason "…"',
@@ -127,8 +130,8 @@ describe('decided', () => {
     begin(stage, 60_000);
     await decide(stage, 'rollback');
     expect(commands(await explained('g1'))).toEqual([
-      'settle undo show g1',
-      'settle undo resolve g1 --reason "…"',
+      'settle undo diff g1',
+      'settle undo resolve g1 --keep "TABLE KEY" --reason "…"',
     ]);
   });
 
@@ -182,7 +185,7 @@ describe('a saga', () => {
     const { phase, why } = await explained('g1');
     expect(phase).toBe('committing');
     expect(why).toContain('Its pivot is done, so the other steps must be done, too.');
-    expect(why).toContain('1 of 2 are not there yet.');
+    expect(why).toContain('1 of 2 is not there yet.');
   });
 
   it('undoes what was done when a step refuses', async () => {

@@ -32,7 +32,7 @@ describe('the timeline', () => {
     await decide(stage, 'g1', 'commit');
     const { entries } = await wait(lookout.timeline('g1'));
     expect(entries.map(({ kind, branchId, text }) => [kind, branchId, text])).toEqual([
-      ['begun', null, 'begun, to be decided within 60000 ms, with 2 branches'],
+      ['begun', null, 'begun, to be decided within 60 s, with 2 branches'],
       ['decided', null, 'decided to commit, asked by the initiator'],
       ['done', 1, 'branch 1 confirmed'],
       ['done', 2, 'branch 2 confirmed'],

@@ -46,7 +46,8 @@ async function breakThings(env: Readonly<Record<string, string>>) {
     await demo.ended;
   });
   const report = JSON.parse(await demo.line(/^\{"url"/)) as Report;
-  cleanUp.push(() => rm(report.folder, { recursive: true, force: true }));
+  // First in, last out: the demo has ended by then.
+  cleanUp.unshift(() => rm(report.folder, { recursive: true, force: true }));
   const settle = (...args: string[]): Promise<Ended> =>
     runCommand(args, { folder, env: { SETTLE_URL: report.url, USER: 'eve' } });
   const gidOf = (kind: string) => report.troubles.find((each) => each.kind === kind)?.gid ?? kind;

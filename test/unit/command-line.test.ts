@@ -15,7 +15,7 @@ import { startProgress } from '../../server/cli/progress.ts';
 import { queryOf } from '../../server/cli/query.ts';
 import { isRow, rowNameIn } from '../../server/cli/row-name.ts';
 import type { Terminal } from '../../server/cli/terminal.ts';
-import { ageText } from '../../server/cli/transaction-text.ts';
+import { ageText, nextText } from '../../server/cli/transaction-text.ts';
 import { diffLines } from '../../server/cli/undo-text.ts';
 
 const page = readFileSync(
@@ -125,6 +125,8 @@ test('ages are read and written', () => {
   for (const text of ['5', '-5m', '5 m', 'm', '5w']) expect(() => ageOf(text)).toThrow('such as');
   const times = [-5, 45_000, 720_000, 12_600_000, 400_000_000];
   expect(times.map(ageText)).toEqual(['0 s', '45 s', '12 min', '3.5 h', '4.6 d']);
+  const next = [null, 0, 12_345, 720_000, 43_187_600].map((atMs) => nextText(atMs, 0));
+  expect(next).toEqual(['-', 'now', 'in 12.3 s', 'in 12 min', 'in 12.0 h']);
 });
 
 test('rows are named with their schema or without, by key or by values', () => {
