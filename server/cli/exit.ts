@@ -43,6 +43,7 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'LIMIT_EXCEEDED':
       return exitCodes.usage;
     case 'NOT_FOUND':
+    case 'METHOD_NOT_OFFERED':
       return exitCodes.notFound;
     case 'UNKNOWN':
     case 'ONGOING':

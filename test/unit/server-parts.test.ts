@@ -46,6 +46,8 @@ describe('failures', () => {
     expect(exitCodeOf('INVALID_CONFIG')).toBe(2);
     expect(exitCodeOf('ALREADY_COMMITTED')).toBe(4);
     expect(exitCodeOf('FENCED')).toBe(75);
+    // `lock list` of a resource that nobody has.
+    expect(exitCodeOf('METHOD_NOT_OFFERED')).toBe(3);
   });
 });
 
