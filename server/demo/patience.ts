@@ -16,14 +16,18 @@ export async function unlessFailed<T>(supervisor: Supervisor, work: Promise<T>):
   return Promise.race([work, failed]);
 }
 
-/** The work, or after a minute a DemoFailure that says `what`. */
-export async function within<T>(work: Promise<T>, what: string): Promise<T> {
+/** The work, or after `msMax` a DemoFailure that says `what`. */
+export async function within<T>(
+  work: Promise<T>,
+  what: string,
+  msMax: number = patienceMs,
+): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(stuck(what)), patienceMs).unref();
+  const timer = setTimeout(() => reject(stuck(what, msMax)), msMax).unref();
   return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }
 
 /** The failure of a wait that was in vain. */
-export function stuck(what: string): DemoFailure {
-  return new DemoFailure(`Nothing moved for ${patienceMs / 1_000} s: ${what}.`);
+export function stuck(what: string, ms: number = patienceMs): DemoFailure {
+  return new DemoFailure(`Nothing moved for ${ms / 1_000} s: ${what}.`);
 }

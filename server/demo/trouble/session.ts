@@ -42,6 +42,8 @@ interface Night {
 const usualPort = 7_400;
 const coordinatorName = 'coordinator';
 const stopGraceMs = 5_000;
+/** Some twenty requests, three processes one after another, and ten attempts with growing pauses. */
+const plantMsMax = 3 * patienceMs;
 // From source as from the build: the others have the ending of this file.
 const ending = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
 const cli = join(import.meta.dirname, '..', '..', 'cli', `main.${ending}`);
@@ -87,7 +89,8 @@ async function spend(night: Night, stop: StopSignal): Promise<void> {
   if ('reason' in database) sayWhatIsMissing(database, terminal);
   const url = await startCoordinator(night);
   const scene: Scene = { url, folder, supervisor, stockUrl, client: createApiClient(url) };
-  const troubles = await within(plantTroubles(scene), 'the coordinator does not see what broke');
+  const planting = plantTroubles(scene);
+  const troubles = await within(planting, 'the coordinator does not see what broke', plantMsMax);
   const tell = flags.json === true ? terminal.say : terminal.print;
   if (flags.json === true) terminal.print(JSON.stringify(reportOf(scene, troubles)));
   for (const line of welcomeLines(scene, troubles.length, terminal)) tell(line);
