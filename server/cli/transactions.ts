@@ -56,10 +56,20 @@ export function registerTransactions(program: Command, terminal: () => Terminal)
 }
 
 async function show(text: string, options: AskOptions, terminal: Terminal): Promise<void> {
-  const path = `/v1/transactions/${gidOf(text)}`;
+  const gid = gidOf(text);
+  const path = `/v1/transactions/${gid}`;
   const client = clientOf(options);
   // The server made all that is read here: the parse boundary of this client.
-  const view = (await client.get(path)) as TransactionView;
+  const read = async () => (await client.get(path)) as TransactionView;
+  const view = await read().catch(async (error: unknown) => {
+    // Records that this version does not know: they are what there is to see, and it is a failure.
+    const isUnreadable = error instanceof Failure && error.code === 'INTERNAL';
+    const records = isUnreadable ? await timelineOrNull(client, path, terminal) : null;
+    if (records === null) throw error;
+    if (options.json) terminal.print(JSON.stringify({ gid, timeline: records }));
+    else for (const line of timelineLines(records, terminal)) terminal.print(line);
+    throw error;
+  });
   const timeline = await timelineOrNull(client, path, terminal);
   if (options.json) {
     terminal.print(JSON.stringify({ ...view, timeline }));

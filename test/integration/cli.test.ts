@@ -230,6 +230,25 @@ describe('settle tx', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ gid: 'g1', phase: 'committed' });
   });
 
+  test('shows the records of one that this version cannot read, and that it cannot', async () => {
+    const first = await startServer();
+    await post(`${first.url}/v1/transactions`, { gid: 'g1', timeoutMs: 3_600_000 });
+    first.signal('SIGTERM');
+    await first.ended;
+    const log = new DatabaseSync(join(folder, '.settle', 'settle.db'));
+    log.exec(`update transaction_log set records = replace(records, '"begun"', '"begunAnew"')`);
+    log.close();
+    const { url } = await startServer();
+    const shown = await run('tx', 'show', 'g1', '--url', url);
+    expectFailure(shown, 1, 'INTERNAL');
+    expect(shown.stdout).toMatch(/begunAnew +a record that this version does not know/);
+    const json = await run('tx', 'show', 'g1', '--url', url, '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      gid: 'g1',
+      timeline: [{ kind: 'begunAnew' }],
+    });
+  });
+
   test('what is not there, what does not answer, what is no gid, what is no coordinator', async () => {
     const { url } = await startServer();
     expectFailure(await run('tx', 'show', 'nothing', '--url', url), 3, 'NOT_FOUND');
