@@ -1,10 +1,8 @@
 /** What a real coordinator answers over HTTP is what /openapi.json says, field for field. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { answerSchemas } from '../../server/api/answer-shapes.ts';
-import { schemas } from '../../server/api/shapes.ts';
+import { expectShape } from '../support/answer-shape.ts';
 import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
 
 const participant = createServer((request, response) => {
@@ -33,17 +31,6 @@ beforeAll(async () => {
 });
 afterAll(() => stop());
 
-/** The published schemas allow more fields, so that clients survive new ones; here none may be extra. */
-const closed = Object.fromEntries(
-  Object.entries({ ...schemas, ...answerSchemas }).map(([name, schema]) => [
-    name,
-    'properties' in schema ? { ...schema, additionalProperties: false } : schema,
-  ]),
-);
-const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true });
-ajv.addVocabulary(['components']);
-ajv.addSchema({ components: { schemas: closed } }, 'closed');
-
 async function ask(path: string, body?: unknown) {
   const response = await fetch(`${url}${path}`, {
     ...(body === undefined
@@ -55,12 +42,6 @@ async function ask(path: string, body?: unknown) {
         }),
   });
   return (await response.json()) as Record<string, unknown>;
-}
-
-function expectShape(name: keyof typeof answerSchemas, answer: unknown): void {
-  const isShape = ajv.compile({ $ref: `closed#/components/schemas/${name}` });
-  isShape(answer);
-  expect(isShape.errors, JSON.stringify(answer)).toBeNull();
 }
 
 const branch = (path: string) => ({ participant: { url: `${origin}${path}` }, payload: { a: 1 } });

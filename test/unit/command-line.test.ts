@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import type { InspectedRow, UndoOfResource } from '../../client-sdk/protocol/index.ts';
 import { targetText } from '../../server/cli/audit.ts';
@@ -17,19 +16,14 @@ import { isRow, rowNameIn } from '../../server/cli/row-name.ts';
 import type { Terminal } from '../../server/cli/terminal.ts';
 import { ageText, nextText } from '../../server/cli/transaction-text.ts';
 import { diffLines } from '../../server/cli/undo-text.ts';
+import { verbsOf } from '../support/verbs.ts';
 
 const page = readFileSync(
   join(import.meta.dirname, '..', '..', 'docs', 'reference', 'cli.md'),
   'utf8',
 );
 
-/** Commands that do something: those without commands of their own. */
-function verbsOf(command: Command, path: string): readonly string[] {
-  if (command.commands.length === 0) return [path];
-  return command.commands.flatMap((each) => verbsOf(each, `${path} ${each.name()}`));
-}
-
-const verbs = verbsOf(buildProgram(), 'settle');
+const verbs = verbsOf(buildProgram()).map((verb) => `settle ${verb}`);
 
 test('cli.md has a line for each command, and no other', () => {
   const listed = [...page.matchAll(/^\| `(settle [a-z]+(?: [a-z]+)?)/gm)].map(([, name]) => name);
