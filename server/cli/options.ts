@@ -55,7 +55,8 @@ export function clientOf(options: AskOptions): ApiClient {
   return createApiClient(options.url, { token: tokenOf(options), user });
 }
 
-function tokenOf({ tokenFile }: AskOptions): Secret | null {
+/** The token that the options, or the environment, name. Throws Failure INVALID_CONFIG for no token. */
+export function tokenOf({ tokenFile }: AskOptions): Secret | null {
   const text = tokenFile === undefined ? process.env['SETTLE_TOKEN'] : readToken(tokenFile);
   const token = text?.trim() ?? '';
   if (token === '' && tokenFile === undefined) return null;

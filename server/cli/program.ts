@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { registerDemo } from '../demo/command.ts';
 import { version } from '../version.ts';
 import { registerAudit } from './audit.ts';
+import { registerBench } from './bench.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config-show.ts';
 import { registerDoctor } from './doctor.ts';
@@ -37,6 +38,7 @@ const commands = [
   registerDoctor,
   registerConfig,
   registerToken,
+  registerBench,
   registerDemo,
   registerCompletion,
 ];

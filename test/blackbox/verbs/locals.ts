@@ -1,4 +1,4 @@
-/** Verbs that ask no coordinator, each with its own story. */
+/** Verbs that look at or change no transaction of others, each with its own story. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -65,6 +65,19 @@ export const locals: Readonly<Record<string, Story>> = {
     ]) {
       expect(await settle('demo', ...args), args.join()).toMatchObject({ code: 2, stdout: '' });
     }
+  },
+
+  async bench({ settle }) {
+    const few = ['bench', '--transactions', '20', '--inflight', '4'];
+    const people = await settle('--no-color', ...few);
+    expect(people).toMatchObject({ code: 0, stdout: expect.stringMatching(/^committed +20 in /) });
+    expect(people.stderr).toContain('transactions: 20 of 20');
+    const { code, stdout } = await settle(...few, '--json');
+    expect([code, JSON.parse(stdout)]).toMatchObject([
+      0,
+      { transactions: 20, inflight: 4, committed: 20, failed: 0, firstError: null },
+    ]);
+    expect(await settle('bench', '--transactions', '0')).toMatchObject({ code: 2, stdout: '' });
   },
 
   async completion({ settle }) {
