@@ -4,7 +4,7 @@
  * whoever asks may have come because of it.
  */
 import type { BranchId, Cause, TimelineEntry } from '../../client-sdk/protocol/index.ts';
-import type { DoneOperation, LogRecord } from '../core/record.ts';
+import type { BranchRecord, DoneOperation, LogRecord } from '../core/record.ts';
 import type { LogRow } from '../log/log.ts';
 import { span } from './span.ts';
 
@@ -21,7 +21,7 @@ const past = {
 type Said = Pick<TimelineEntry, 'branchId' | 'text' | 'operator'>;
 type Names = ReadonlyMap<BranchId, string>;
 
-/** One entry for each record, and for each operation of a record of several. Rows by seq. */
+/** One entry for each record, and for each branch of a record about several. Rows by seq. */
 export function timelineOf(rows: readonly LogRow[]): readonly TimelineEntry[] {
   const names = new Map<BranchId, string>();
   return rows.flatMap((row): readonly TimelineEntry[] => {
@@ -58,7 +58,9 @@ function saidOf(record: LogRecord, names: Names): readonly Said[] {
     case 'submitted':
       return [whole(`submitted with ${counted(record.steps.length, 'step')}`)];
     case 'registered':
-      return [whole(`registered ${counted(record.branches.length, 'branch', 'branches')}`)];
+      return record.branches.map((branch) => {
+        return about(branch.branchId, `registered branch ${branch.branchId}, ${whoIs(branch)}`);
+      });
     case 'decided':
       return [decisionOf(record)];
     case 'done': {
@@ -128,6 +130,11 @@ function about(branchId: BranchId | null, text: string): Said {
 function nameOf(branchId: BranchId, names: Names): string {
   const name = names.get(branchId);
   return name === undefined ? `branch ${branchId}` : `step ${branchId} (${name})`;
+}
+
+function whoIs({ kind, participant }: BranchRecord): string {
+  if ('url' in participant) return `${kind} of ${participant.url}`;
+  return `${kind} of ${participant.service} ${participant.method}`;
 }
 
 function until({ atMs, deadlineAtMs }: Extract<LogRecord, { kind: 'begun' }>): string {

@@ -84,6 +84,18 @@ describe('the timeline', () => {
     expect(entries[1]).toMatchObject({ kind: 'decided', operator });
   });
 
+  it('names each branch that was registered, so that one can see since when it takes part', () => {
+    const own = { kind: 'at', participant: { service: 'shop', method: 'at.orders' } };
+    const other = { kind: 'tcc', participant: { url: 'http://127.0.0.1:1/pay' } };
+    const branches = [own, other].map((branch, at) => ({ branchId: at + 2, ...branch }));
+    const records = JSON.stringify([{ kind: 'registered', branches, atMs: 7 }]);
+    const row = { gid: 'g', seq: 2, shard: 0, epoch: 3, atMs: 5, records };
+    expect(timelineOf([row])).toMatchObject([
+      { branchId: 2, atMs: 7, text: 'registered branch 2, at of shop at.orders' },
+      { branchId: 3, atMs: 7, text: 'registered branch 3, tcc of http://127.0.0.1:1/pay' },
+    ]);
+  });
+
   it('shows also what is no record at all', () => {
     const row = { gid: 'g', seq: 1, shard: 0, epoch: 3, atMs: 5, records: '{' };
     expect(timelineOf([row])).toMatchObject([{ kind: 'unreadable', epoch: 3, atMs: 5 }]);
