@@ -34,13 +34,20 @@ export interface Seen {
 
 /** Explains the view. */
 export function explain(view: TransactionView, seen: Seen): Explanation {
-  const { gid, phase, attention } = view;
+  const { gid, phase } = view;
   const { nextAtMs = null, why, next, remedies } = storyOf(view, seen);
-  const needed =
-    attention === null
-      ? ''
-      : ` A human was asked for ${ago(seen.nowMs - attention.atMs)}: ${attention.detail}.`;
-  return { gid, phase, why: `${why}${needed}`, next, nextAtMs, remedies };
+  return { gid, phase, why: why + neededText(view, why, seen.nowMs), next, nextAtMs, remedies };
+}
+
+/** Since when it needs a human, and for what unless `why` has said it. */
+function neededText({ attention, branches }: TransactionView, why: string, nowMs: EpochMs): string {
+  if (attention === null) return '';
+  const { atMs, branchId, detail } = attention;
+  const lastError = branches.find((branch) => branch.branchId === branchId)?.lastError ?? '';
+  // A code at its front is put into words.
+  const error = lastError.replace(/^[A-Z_]+: /, '');
+  const isTold = error !== '' && detail.includes(error) && why.includes(error);
+  return ` A human was asked for ${ago(nowMs - atMs)}${isTold ? '' : `: ${detail}`}.`;
 }
 
 /** Of a gid whose records this version cannot read; nothing is known of its phase but the index. */
