@@ -5,7 +5,7 @@
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { SessionView } from '../../client-sdk/protocol/desk.ts';
 import { look, type Refused, sessionOver, take } from './ask.ts';
-import { type Live, LiveContext, type LiveState } from './live.ts';
+import { type Live, LiveContext, type LiveState, useHeard } from './live.ts';
 import { Dialog } from './parts/dialog.tsx';
 import { useKeys } from './parts/keys.ts';
 import { Refusal } from './parts/shown.tsx';
@@ -20,6 +20,7 @@ import { SettingsScreen } from './screens/settings.tsx';
 import { TransactionScreen } from './screens/transaction.tsx';
 import { TransactionsScreen } from './screens/transactions.tsx';
 import { SessionContext } from './session.ts';
+import { count } from './wording.ts';
 
 const screens = [
   { path: 'overview', name: 'Overview', key: 'o' },
@@ -129,6 +130,7 @@ function Frame(props: {
             {screens.map(({ path, name }) => (
               <a key={path} href={href([path])} aria-current={path === at ? 'page' : undefined}>
                 {name}
+                {path === 'transactions' ? <NeedsYou /> : null}
               </a>
             ))}
             <footer>
@@ -187,6 +189,22 @@ function Screen({ place }: { place: Place }) {
         </>
       );
   }
+}
+
+/** How many need a human, as the stream tells; on every screen, for it is why people are here. */
+function NeedsYou() {
+  const [attention, setAttention] = useState(0);
+  useHeard((heard) => {
+    if (heard.kind === 'overview') setAttention(heard.overview.attention);
+  });
+  if (attention === 0) return null;
+  const words = attention === 1 ? 'needs you' : 'need you';
+  return (
+    <span class="count" title={`${attention} ${words}`}>
+      {count(attention)}
+      <span class="unseen"> {words}</span>
+    </span>
+  );
 }
 
 const liveWords: Readonly<Record<LiveState, string>> = {

@@ -56,6 +56,11 @@ export function span(ms: number): string {
   return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
+/** The same, short: `19 min`, `3 h`. */
+export function roughSpan(ms: number): string {
+  return span(ms).split(' ').slice(0, 2).join(' ');
+}
+
 function pair(large: number, unit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smallUnit}`;
 }
@@ -99,12 +104,15 @@ export function branchWord({ state, operation }: BranchView): string {
 /** A line of a list. */
 export type Listed = TransactionSummary;
 
-/** What is worth reading of it, in one line. */
-export function troubleText(line: Listed): string {
-  if (line.attention !== null) return line.attention.detail;
-  const isPlain = line.cause?.kind === 'initiator' || line.cause?.kind === 'completed';
-  const hasCause = !isPlain || line.cause?.detail !== undefined;
-  return line.lastError ?? (hasCause ? causeText(line.cause) : '');
+/** What is worth reading of it, in one line: what went wrong, and not who asked for what. */
+export function troubleText({ attention, lastError = null, cause }: Listed): string {
+  if (lastError !== null) return lastError;
+  if (attention !== null) return attention.detail;
+  if (cause === null) return '';
+  const { kind, detail, branchId } = cause;
+  if (detail === undefined)
+    return kind === 'initiator' || kind === 'completed' ? '' : causeText(cause);
+  return branchId === undefined ? detail : `${detail} (branch ${branchId})`;
 }
 
 /**

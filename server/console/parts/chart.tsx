@@ -1,5 +1,6 @@
 /**
- * Charts as plain SVG: counts of one second each, stacked. Whoever cannot see them gets the same
+ * Charts as plain SVG: means of five seconds each over five minutes, stacked. The window never grows
+ * or shrinks, so that a bar keeps its place and its meaning. Whoever cannot see them gets the same
  * figures in words. Colours come from the style sheet, and differ in lightness, not in hue alone.
  */
 import { useState } from 'preact/hooks';
@@ -10,13 +11,20 @@ export interface Layer {
   readonly name: string;
   /** Class of the style sheet that gives its colour. */
   readonly class: string;
+  /** For each second of the chart. */
   readonly values: readonly number[];
 }
 
-const width = 900;
-const height = 150;
-const foot = 18;
-const left = 40;
+const barMs = 5_000;
+const bars = 60;
+const minutes = (bars * barMs) / 60_000;
+const height = 100;
+
+interface Bar {
+  readonly startMs: number;
+  /** Mean of each layer in a second; all are 0 where nothing is known. */
+  readonly rates: readonly number[];
+}
 
 /** Layers over the same seconds, the first at the bottom. */
 export function StackedChart(props: {
@@ -26,88 +34,105 @@ export function StackedChart(props: {
 }) {
   const { atMs, layers, label } = props;
   const [pointed, setPointed] = useState<number | null>(null);
-  const stacks = stacked(layers, atMs.length);
-  const top = niceTop(Math.max(1, ...(stacks.at(-1) ?? [])));
-  const x = (index: number) => left + (index / Math.max(1, atMs.length - 1)) * (width - left);
-  const y = (value: number) => (height - foot) * (1 - value / top) + 4;
+  const shown = barsOf(atMs, layers);
+  const top = niceTop(Math.max(1, ...shown.map(({ rates }) => sumOf(rates))));
   const point = (event: PointerEvent & { readonly currentTarget: SVGSVGElement }) => {
     const box = event.currentTarget.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * width;
-    const index = Math.round(((at - left) / (width - left)) * (atMs.length - 1));
-    setPointed(index >= 0 && index < atMs.length ? index : null);
+    const index = Math.floor(((event.clientX - box.left) / box.width) * bars);
+    setPointed(index >= 0 && index < bars ? index : null);
   };
-  const areas = layers.map((layer, at) => {
-    const upper = stacks[at + 1] ?? [];
-    const lower = stacks[at] ?? [];
-    return <path key={layer.name} class={`area ${layer.class}`} d={areaOf(upper, lower, x, y)} />;
-  });
-  const shown = pointed ?? atMs.length - 1;
+  const told = shown[pointed ?? bars - 1];
   return (
     <figure class="chart">
       <figcaption>
-        <span class="mono when">{atMs[shown] === undefined ? '' : clock(atMs[shown])}</span>
-        {layers.map((layer) => (
+        <span class="mono when">{told === undefined ? '' : clock(told.startMs)}</span>
+        {layers.map((layer, at) => (
           <span key={layer.name} class="key">
             <i class={layer.class} />
-            {layer.name} <b class="mono">{count(layer.values[shown] ?? 0)}</b>/s
+            {layer.name} <b class="mono">{rateText(told?.rates[at] ?? 0)}</b>
           </span>
         ))}
       </figcaption>
+      <div class="axis" aria-hidden="true">
+        <span>{count(top)}</span>
+        <span>{count(top / 2)}</span>
+        <span>0</span>
+      </div>
       <svg
-        viewBox={`0 0 ${width} ${height}`}
+        viewBox={`0 0 ${bars} ${height}`}
         preserveAspectRatio="none"
         role="img"
         aria-label={`${label}: ${inWords(layers)}`}
         onPointerMove={point}
         onPointerLeave={() => setPointed(null)}
       >
-        {[0, top / 2, top].map((value) => (
-          <line key={value} class="grid" x1={left} x2={width} y1={y(value)} y2={y(value)} />
+        {[0, height / 2, height].map((y) => (
+          <line key={y} class="grid" x1={0} x2={bars} y1={y} y2={y} />
         ))}
-        {areas}
         {pointed === null ? null : (
-          <line class="pointer" x1={x(pointed)} x2={x(pointed)} y1={0} y2={height - foot + 4} />
+          <rect class="pointer" x={pointed} y={0} width={1} height={height} />
         )}
+        {layers.map((layer, at) => (
+          <path key={layer.name} class={`area ${layer.class}`} d={pathOf(shown, at, top)} />
+        ))}
       </svg>
-      <div class="axis" aria-hidden="true">
-        <span>{count(top)}</span>
-        <span>{top >= 2 ? count(top / 2) : ''}</span>
-        <span>0</span>
-      </div>
-      <div class="ends faint" aria-hidden="true">
-        <span>{atMs[0] === undefined ? '' : clock(atMs[0])}</span>
+      <div class="ends" aria-hidden="true">
+        {Array.from({ length: minutes }, (_, at) => (
+          <span key={at}>−{minutes - at} min</span>
+        ))}
         <span>now</span>
       </div>
     </figure>
   );
 }
 
-/** Sums from the bottom: as many lists as layers and one more, which is all zero. */
-function stacked(layers: readonly Layer[], length: number): readonly (readonly number[])[] {
-  const sums: number[][] = [new Array<number>(length).fill(0)];
-  for (const { values } of layers) {
-    const below = sums.at(-1) ?? [];
-    sums.push(below.map((sum, index) => sum + (values[index] ?? 0)));
-  }
-  return sums;
+/** Bars begin at whole multiples of their length, so that they pass by and never change. */
+function barsOf(atMs: readonly number[], layers: readonly Layer[]): readonly Bar[] {
+  const last = Math.floor((atMs.at(-1) ?? 0) / barMs);
+  const sums = Array.from({ length: bars }, () => layers.map(() => 0));
+  const seconds = new Array<number>(bars).fill(0);
+  atMs.forEach((at, index) => {
+    const bar = bars - 1 - (last - Math.floor(at / barMs));
+    const sum = sums[bar];
+    if (sum === undefined) return;
+    seconds[bar] = (seconds[bar] ?? 0) + 1;
+    layers.forEach(({ values }, layer) => {
+      sum[layer] = (sum[layer] ?? 0) + (values[index] ?? 0);
+    });
+  });
+  return sums.map((sum, bar) => ({
+    startMs: (last - (bars - 1 - bar)) * barMs,
+    rates: sum.map((total) => total / Math.max(1, seconds[bar] ?? 0)),
+  }));
 }
 
-function areaOf(
-  upper: readonly number[],
-  lower: readonly number[],
-  x: (index: number) => number,
-  y: (value: number) => number,
-): string {
-  if (upper.length === 0) return '';
-  const there = upper.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`);
-  const back = lower.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`);
-  return `M${there.join('L')}L${back.reverse().join('L')}Z`;
+/** All bars of one layer as one path: 60 elements less for each. */
+function pathOf(shown: readonly Bar[], layer: number, top: number): string {
+  return shown
+    .map(({ rates }, at) => {
+      const rate = rates[layer] ?? 0;
+      if (rate === 0) return '';
+      const tall = (rate / top) * height;
+      const upper = height - (sumOf(rates.slice(0, layer)) / top) * height - tall;
+      return `M${at + 0.08} ${upper.toFixed(2)}h.84v${tall.toFixed(2)}h-.84z`;
+    })
+    .join('');
 }
 
-/** The next of 1, 2, 5, 10, 20 … that is not below. */
+function sumOf(rates: readonly number[]): number {
+  return rates.reduce((sum, rate) => sum + rate, 0);
+}
+
+function rateText(rate: number): string {
+  const text = rate === 0 || rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1);
+  return `${text}/s`;
+}
+
+/** The next round figure that is not below, of which the half is round, too. */
 function niceTop(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10) * power;
+  const steps = power === 1 ? [2, 4, 6, 8, 10] : [1, 2, 3, 4, 5, 6, 8, 10];
+  return (steps.find((step) => step * power >= value) ?? 10) * power;
 }
 
 function inWords(layers: readonly Layer[]): string {

@@ -14,7 +14,8 @@ import { useHeard } from '../live.ts';
 import { type Layer, StackedChart } from '../parts/chart.tsx';
 import { Age, Empty, GidLink, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
 import { href } from '../route.ts';
-import { count, counted, type Listed, phaseWords, span, troubleText } from '../wording.ts';
+import { count, type Listed, phaseWords, roughSpan, span, troubleText } from '../wording.ts';
+import { DoctorPanel } from './doctor.tsx';
 
 const secondsMax = 300;
 const needsYouMax = 8;
@@ -38,6 +39,7 @@ export function OverviewScreen() {
         </Panel>
       )}
       <NeedsYou />
+      <DoctorPanel />
     </>
   );
 }
@@ -95,44 +97,63 @@ function Share({ seconds }: { seconds: readonly OverviewSecond[] }) {
 }
 
 function Tiles({ view }: { view: OverviewView }) {
-  const { open, attention, oldestOpen, durationMs, logMs } = view;
+  const { open, attention, durationMs, logMs, connectedInstances, lockWaits } = view;
   const total = openPhases.reduce((sum, phase) => sum + open[phase], 0);
   return (
     <div class="tiles">
       <a
         class={`tile ${attention > 0 ? 'bad' : 'good'}`}
-        href={href(['transactions'], { attention: 'true' })}
+        href={href(['transactions'], { attention: 'true', outcome: 'open' })}
       >
         <b>{count(attention)}</b>
         <span>{attention === 1 ? 'needs you' : 'need you'}</span>
+        <small>of {count(total)} open</small>
       </a>
       <a class="tile" href={href(['transactions'], { outcome: 'open' })}>
         <b>{count(total)}</b>
         <span>open</span>
-        <small>
-          {openPhases.map((phase) => `${count(open[phase])} ${phaseWords[phase]}`).join(' · ')}
+        <small class="phases">
+          {openPhases.map((phase) => (
+            <span key={phase}>
+              {count(open[phase])} {phaseWords[phase]}
+            </span>
+          ))}
         </small>
       </a>
-      <a
-        class="tile"
-        href={
-          oldestOpen === null
-            ? href(['transactions'], { outcome: 'open', sort: 'oldest' })
-            : href(['transactions', oldestOpen.gid])
-        }
-      >
-        <b>{oldestOpen === null ? '–' : span(view.atMs - oldestOpen.startedAtMs)}</b>
-        <span>oldest open</span>
-        <small class="mono">{oldestOpen?.gid ?? 'nothing is open'}</small>
-      </a>
-      <Times name="begin to end" times={durationMs} />
+      <Oldest view={view} />
+      <Times name="duration" times={durationMs} />
       <Times name="log append" times={logMs} />
-      <div class="tile">
-        <b>{count(view.connectedInstances)}</b>
-        <span>connected instances</span>
-        <small>{counted(view.lockWaits, 'lock wait')}</small>
-      </div>
+      <a class={`tile ${lockWaits > 0 ? 'warn' : ''}`} href={href(['locks'])}>
+        <b>{count(lockWaits)}</b>
+        <span>{lockWaits === 1 ? 'waits for a lock' : 'wait for a lock'}</span>
+        <small>as services report</small>
+      </a>
+      <a class="tile" href={href(['participants'])}>
+        <b>{count(connectedInstances)}</b>
+        <span>connected</span>
+        <small>instances</small>
+      </a>
     </div>
+  );
+}
+
+function Oldest({ view: { atMs, oldestOpen } }: { view: OverviewView }) {
+  if (oldestOpen === null) {
+    return (
+      <div class="tile">
+        <b>–</b>
+        <span>oldest open</span>
+        <small>nothing is open</small>
+      </div>
+    );
+  }
+  const { gid, startedAtMs } = oldestOpen;
+  return (
+    <a class="tile" href={href(['transactions', gid])} title={gid}>
+      <b>{roughSpan(atMs - startedAtMs)}</b>
+      <span>oldest open</span>
+      <small class="mono">{gid}</small>
+    </a>
   );
 }
 
@@ -150,21 +171,29 @@ function Times(props: { name: string; times: Percentiles | null }) {
 function NeedsYou() {
   const path = `/v1/transactions?attention=true&outcome=open&limit=${needsYouMax}`;
   const { body, refused } = useAnswer<ListAnswer>(path);
-  const all = <a href={href(['transactions'], { attention: 'true' })}>all of them</a>;
+  const all = (
+    <a href={href(['transactions'], { attention: 'true', outcome: 'open' })}>all of them</a>
+  );
   return (
-    <Panel title="Needs you" aside={all}>
+    <Panel
+      title="Needs you"
+      class={body === null || body.transactions.length === 0 ? '' : 'bad'}
+      aside={all}
+    >
       {refused === null ? null : <Refusal refused={refused} what="Needs you" />}
       {body?.transactions.length === 0 ? <Empty>Nothing needs a human.</Empty> : null}
       <ul class="cards">
         {body?.transactions.map((line: Listed) => (
           <li key={line.gid} data-row>
-            <GidLink gid={line.gid} /> <strong>{line.name}</strong>{' '}
-            <PhaseBadge phase={line.phase} />
-            <span class="faint">
-              {' '}
-              since <Age fromMs={line.startedAtMs} toMs={null} />
-            </span>
-            <p>{troubleText(line)}</p>
+            <p>
+              <GidLink gid={line.gid} />
+              <strong>{line.name}</strong>
+              <PhaseBadge phase={line.phase} />
+              <span class="faint">
+                open for <Age fromMs={line.startedAtMs} toMs={null} />
+              </span>
+            </p>
+            <p class="error-text">{troubleText(line)}</p>
           </li>
         ))}
       </ul>
