@@ -9,6 +9,7 @@ type Option = readonly [value: string, name: string];
 const outcomes: readonly Option[] = [
   ['', 'any state'],
   ['open', 'open'],
+  ['attention', 'open: needs you'],
   ['phase:active', 'open: active'],
   ['phase:committing', 'open: committing'],
   ['phase:rollingBack', 'open: rolling back'],
@@ -40,10 +41,12 @@ export function FilterBar({ query }: { query: URLSearchParams }) {
     change({ [field]: text.trim() });
     setText('');
   };
-  const state = query.has('phase') ? `phase:${query.get('phase')}` : (query.get('outcome') ?? '');
   const chooseState = (chosen: string) => {
+    const none = { phase: '', attention: '', outcome: chosen };
     const phase = /^phase:(.*)$/.exec(chosen)?.[1];
-    change(phase === undefined ? { phase: '', outcome: chosen } : { phase, outcome: 'open' });
+    if (phase !== undefined) change({ ...none, phase, outcome: 'open' });
+    else if (chosen === 'attention') change({ ...none, attention: 'true', outcome: 'open' });
+    else change(none);
   };
   return (
     <search class="filters" aria-label="Transactions">
@@ -69,7 +72,7 @@ export function FilterBar({ query }: { query: URLSearchParams }) {
         />
         <button type="submit">Search</button>
       </form>
-      <Choice label="State" value={state} options={outcomes} onChoose={chooseState} />
+      <Choice label="State" value={stateOf(query)} options={outcomes} onChoose={chooseState} />
       <Choice
         label="Mode"
         value={query.get('mode') ?? ''}
@@ -86,17 +89,15 @@ export function FilterBar({ query }: { query: URLSearchParams }) {
         ]}
         onChoose={(sort) => change({ sort })}
       />
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={query.get('attention') === 'true'}
-          onChange={(event) => change({ attention: event.currentTarget.checked ? 'true' : '' })}
-        />
-        needs you
-      </label>
       <Chips query={query} onChange={change} />
     </search>
   );
+}
+
+/** What the field shows of an address; several conditions at once stand in the chips below it. */
+function stateOf(query: URLSearchParams): string {
+  if (query.has('phase')) return `phase:${query.get('phase')}`;
+  return query.get('attention') === 'true' ? 'attention' : (query.get('outcome') ?? '');
 }
 
 function Choice(props: {
@@ -135,7 +136,7 @@ function Started(props: {
   };
   return (
     <select aria-label="Started" value="" onChange={(event) => choose(event.currentTarget.value)}>
-      <option value="">started at any time</option>
+      <option value="">any time</option>
       {ages.map(([name, ms]) => (
         <option key={name} value={`after:${ms}`}>
           started in the {name}

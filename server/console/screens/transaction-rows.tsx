@@ -27,17 +27,7 @@ export function TransactionRows(props: {
       onChange={() => onSelect(new Set(isEvery ? [] : open))}
     />
   );
-  const heads = [
-    all,
-    'gid',
-    'name',
-    'mode',
-    'phase',
-    'started',
-    'age',
-    'services',
-    'what is wrong',
-  ];
+  const heads = [all, 'gid', 'name', 'phase', 'what is wrong', 'services', 'started', 'age'];
   return (
     <Table label="Transactions" class="transactions" heads={heads}>
       {rows.map(({ line, isGone }) => (
@@ -59,24 +49,42 @@ export function TransactionRows(props: {
           <td>
             <GidLink gid={line.gid} />
           </td>
-          <td title={line.name}>{line.name}</td>
-          <td>{line.mode}</td>
+          <td title={line.name}>
+            {line.name} {line.mode === 'saga' ? <span class="faint">saga</span> : null}
+          </td>
           <td>
             <PhaseBadge phase={line.phase} />
+            {line.attention === null ? null : <Badge tone="bad">needs you</Badge>}
           </td>
+          <td>
+            <Trouble line={line} />
+          </td>
+          <td title={line.services?.join(', ')}>{servicesText(line.services ?? [])}</td>
           <td>
             <Time atMs={line.startedAtMs} />
           </td>
           <td>
             <Age fromMs={line.startedAtMs} toMs={line.finishedAtMs} />
           </td>
-          <td title={line.services?.join(', ')}>{line.services?.join(', ') ?? ''}</td>
-          <td title={troubleText(line)}>
-            {line.attention === null ? null : <Badge tone="bad">needs you</Badge>}{' '}
-            {troubleText(line)}
-          </td>
         </tr>
       ))}
     </Table>
   );
+}
+
+/** At most two lines of the list; all of it stands in the tooltip, and one step away. */
+function Trouble({ line }: { line: Listed }) {
+  const text = troubleText(line);
+  const isOpen = !isFinished(line.phase);
+  return (
+    <div class={`trouble ${isOpen ? 'error-text' : 'faint'}`} title={text}>
+      {text}
+    </div>
+  );
+}
+
+/** The first ones; a list has room for no more. */
+function servicesText(services: readonly string[]): string {
+  if (services.length <= 2) return services.join(', ');
+  return `${services[0]} +${services.length - 1}`;
 }

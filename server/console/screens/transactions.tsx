@@ -3,6 +3,7 @@
  * while somebody points at it or has selected something it keeps its rows and their places, and
  * only says how many newer ones there are.
  */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ListAnswer } from '../../../client-sdk/protocol/requests.ts';
 import { useAnswer } from '../answer.ts';
@@ -52,14 +53,18 @@ export function TransactionsScreen({ query }: { query: URLSearchParams }) {
       <h1>Transactions</h1>
       <SavedViews query={query} />
       <FilterBar query={query} />
-      <BulkBar
-        selected={selected}
-        onAll={(action) => setWanted({ action, query: queryOf(conditions) })}
-        onSelected={(action) => setWanted({ action, gids: [...selected] })}
-        onNone={() => setSelected(new Set())}
-      />
       {refused === null ? null : <Refusal refused={refused} what="The list" />}
       <div class={isLoading ? 'list stale' : 'list'} aria-busy={isLoading}>
+        <ListHead rows={list.rows.length} isEnd={next === null} list={list}>
+          {conditions.outcome === undefined || conditions.outcome === 'open' ? (
+            <BulkBar
+              selected={selected}
+              onAll={(action) => setWanted({ action, query: queryOf(conditions) })}
+              onSelected={(action) => setWanted({ action, gids: [...selected] })}
+              onNone={() => setSelected(new Set())}
+            />
+          ) : null}
+        </ListHead>
         <div onPointerEnter={() => setIsPointed(true)} onPointerLeave={() => setIsPointed(false)}>
           <TransactionRows rows={list.rows} selected={selected} onSelect={setSelected} />
         </div>
@@ -72,15 +77,6 @@ export function TransactionsScreen({ query }: { query: URLSearchParams }) {
         ) : null}
       </div>
       <footer class="pager">
-        <span role="status">
-          {counted(list.rows.length, 'row')}
-          {next === null ? ', the end' : ''}
-        </span>
-        {list.waiting === 0 ? null : (
-          <button type="button" onClick={list.show}>
-            {count(list.waiting)} newer: show
-          </button>
-        )}
         <span class="grow" />
         <button type="button" disabled={cursor === undefined} onClick={() => turn(null)}>
           First page
@@ -94,6 +90,30 @@ export function TransactionsScreen({ query }: { query: URLSearchParams }) {
       </footer>
       {wanted === null ? null : <OperateDialog wanted={wanted} onClose={close} />}
     </>
+  );
+}
+
+function ListHead(props: {
+  readonly rows: number;
+  readonly isEnd: boolean;
+  readonly list: { readonly waiting: number; readonly show: () => void };
+  readonly children: ComponentChildren;
+}) {
+  const { rows, isEnd, list } = props;
+  return (
+    <header>
+      <span role="status">
+        {counted(rows, 'row')}
+        {isEnd ? ', the end' : ''}
+      </span>
+      {list.waiting === 0 ? null : (
+        <button type="button" onClick={list.show}>
+          {count(list.waiting)} newer: show
+        </button>
+      )}
+      <span class="grow" />
+      {props.children}
+    </header>
   );
 }
 
@@ -156,9 +176,11 @@ function BulkBar(props: {
           {name} …
         </button>
       ))}
-      <button type="button" class="quiet" disabled={isAll} onClick={props.onNone}>
-        Select none
-      </button>
+      {isAll ? null : (
+        <button type="button" class="quiet" onClick={props.onNone}>
+          Select none
+        </button>
+      )}
     </div>
   );
 }
