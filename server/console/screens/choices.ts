@@ -1,10 +1,11 @@
 /**
  * What somebody has chosen for rows under automatic undo, and the request that it makes. Pure. Guards:
- * a choice carries the digest of the row as it was looked at, so that a row which has changed since
- * is refused and not overwritten.
+ * a choice carries the digest of the row (of all rows, where it is about others) as it was looked at,
+ * so that a row which has changed since is refused and not overwritten.
  */
 import type {
   InspectedRow,
+  OtherResolution,
   ResolveRequest,
   RowChoice,
   RowResolution,
@@ -33,18 +34,28 @@ export function mergeable(row: InspectedRow): readonly string[] {
   return row.differing;
 }
 
+/** What becomes of dirty rows that nobody has chosen for; null: they must be chosen for, too. */
+export type Others = OtherResolution['choice'] | null;
+
 /** The request, without the reason. */
 export function resolutionOf(
   gid: string,
   resource: UndoOfResource,
   choices: Choices,
+  others: Others,
 ): Omit<ResolveRequest, 'reason'> {
   const rows = resource.rows.flatMap((row) => {
     const chosen = choices[rowId(row)];
     return chosen === undefined || chosen.choice === null ? [] : [resolvedRow(row, chosen)];
   });
-  const [branchId] = resource.branchIds;
-  return { gid, ...(branchId === undefined ? {} : { branchId }), rows };
+  const { branchIds, seen } = resource;
+  const [branchId] = branchIds;
+  return {
+    gid,
+    ...(branchId === undefined ? {} : { branchId }),
+    ...(rows.length === 0 ? {} : { rows }),
+    ...(others === null || seen === null ? {} : { otherwise: { choice: others, seen } }),
+  };
 }
 
 function resolvedRow(row: InspectedRow, { choice, columns }: Choice): RowResolution {

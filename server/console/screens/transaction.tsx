@@ -58,7 +58,7 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
             <BranchTable tx={tx} onSkip={(branch) => setWanted(skipOf(tx, branch))} />
           </Panel>
           {tx.branches.some(({ kind }) => kind === 'at') ? (
-            <UndoPanel gid={gid} isOpen={!isFinished(tx.phase)} query={query} onDone={close} />
+            <UndoPanel gid={gid} query={query} onDone={close} />
           ) : null}
           {timeline.body === null ? null : <Records entries={timeline.body.entries} />}
         </>
