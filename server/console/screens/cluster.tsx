@@ -2,7 +2,8 @@
 import type { LogView, NodesAnswer, ShardsAnswer } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { Badge, Empty, Fact, Panel, Refusal, Table, Time } from '../parts/shown.tsx';
-import { count, span } from '../wording.ts';
+import { count, counted, span } from '../wording.ts';
+import { LogVerify } from './log-verify.tsx';
 
 /** The screen. */
 export function ClusterScreen() {
@@ -66,6 +67,7 @@ function Log() {
           </Fact>
         </dl>
       )}
+      <LogVerify />
     </Panel>
   );
 }
@@ -73,21 +75,39 @@ function Log() {
 function Shards() {
   const { body, refused } = useAnswer<ShardsAnswer>('/v1/shards');
   const shards = body?.shards ?? [];
-  const most = Math.max(1, ...shards.map(({ open }) => open));
+  const open = shards.reduce((sum, shard) => sum + shard.open, 0);
+  const owners = new Set(shards.map(({ node }) => node));
+  const aside = (
+    <span class="faint">
+      {count(open)} open in {counted(shards.length, 'shard')} of {counted(owners.size, 'node')}
+    </span>
+  );
   return (
-    <Panel title="Shards">
+    <Panel title="Shards" aside={aside}>
       {refused === null ? null : <Refusal refused={refused} what="Shards" />}
       {body !== null && shards.length === 0 ? <Empty>No shard is owned.</Empty> : null}
       <ul class="shards">
-        {shards.map(({ shard, node, open, attention }) => (
-          <li key={shard} class={attention > 0 ? 'bad' : ''} title={`${node} owns shard ${shard}`}>
-            <span class="faint">{shard}</span>
-            <meter min={0} max={most} value={open} aria-label={`Shard ${shard}: ${open} open`} />
-            <b>{count(open)}</b>
-            {attention > 0 ? <Badge tone="bad">{attention} need you</Badge> : null}
-          </li>
+        {shards.map((shard) => (
+          <Shard key={shard.shard} shard={shard} isOneNode={owners.size === 1} />
         ))}
       </ul>
     </Panel>
+  );
+}
+
+function Shard(props: {
+  readonly shard: ShardsAnswer['shards'][number];
+  readonly isOneNode: boolean;
+}) {
+  const { shard, node, open, attention } = props.shard;
+  const tone = attention > 0 ? 'bad' : open > 0 ? 'busy' : 'plain';
+  const needs = attention === 0 ? '' : `, ${attention} of them need you`;
+  return (
+    <li class={tone} title={`${node} owns shard ${shard}: ${count(open)} open${needs}`}>
+      <span class="faint">{shard}</span>
+      {props.isOneNode ? null : <small class="faint">{node}</small>}
+      {attention === 0 ? null : <small>{count(attention)} for you of</small>}
+      <b>{count(open)}</b>
+    </li>
   );
 }
