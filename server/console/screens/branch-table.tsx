@@ -43,7 +43,9 @@ export function BranchTable(props: {
             <Next atMs={branch.nextAttemptAtMs} />
           </td>
           <td class="error-text">{branch.lastError ?? ''}</td>
-          <td>{branch.result === null ? '' : <JsonText value={branch.result} />}</td>
+          <td>
+            <Result value={branch.result} />
+          </td>
           <td>
             {mayChange && branch.operation !== null ? (
               <button
@@ -72,6 +74,15 @@ function ParticipantLink({ branch: { participant } }: { branch: BranchView }) {
       {text}
     </a>
   );
+}
+
+const inlineMax = 48;
+
+/** Small ones on one line: there may be 256 of them. */
+function Result({ value }: { value: unknown }) {
+  if (value === null) return null;
+  const text = JSON.stringify(value);
+  return text.length > inlineMax ? <JsonText value={value} /> : <code>{text}</code>;
 }
 
 function Next({ atMs }: { atMs: number | null }) {

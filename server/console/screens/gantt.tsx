@@ -1,19 +1,27 @@
 /**
- * The timeline as a picture: a line for each branch from its registration to its end, a mark for each
- * record about it, the attempts of the operation that it owes, and the decision through all of them.
- * Plain SVG in rows of one height, so that 256 branches are a list that scrolls, not a wait.
+ * The timeline as a picture: a line for each branch from its registration to its end, pale until the
+ * decision; a mark for each attempt that is on the record, each call for a human, and what is due
+ * next. Plain SVG in rows of one height, so that 256 branches are a list that scrolls, not a wait.
  */
 import type { TimelineEntry } from '../../../client-sdk/protocol/desk.ts';
 import type { BranchView, TransactionView } from '../../../client-sdk/protocol/requests.ts';
-import { clock, participantText, span } from '../wording.ts';
+import { clock, isFinished, participantText, span } from '../wording.ts';
 import { toneOf } from './branch-table.tsx';
+import { type BranchTimes, ticksOf, timesOf, type Whole, wholeOf } from './gantt-times.ts';
 
 const rowHeight = 22;
-const width = 1_000;
 
-interface Span {
-  readonly startMs: number;
-  readonly endMs: number;
+/** What the colours and marks mean. */
+export function Legend() {
+  return (
+    <ul class="legend" aria-hidden="true">
+      <li class="before">undecided</li>
+      <li class="decided">decided</li>
+      <li class="attempted">failed attempt</li>
+      <li class="attention">human asked for</li>
+      <li class="next">next attempt</li>
+    </ul>
+  );
 }
 
 /** Branches over time. Without entries it draws what the view itself knows. */
@@ -22,117 +30,153 @@ export function Gantt(props: {
   readonly entries: readonly TimelineEntry[];
 }) {
   const { tx, entries } = props;
-  const whole = wholeOf(tx, entries);
-  const x = (atMs: number) =>
-    Math.min(width, Math.max(0, ((atMs - whole.startMs) / (whole.endMs - whole.startMs)) * width));
-  const byBranch = Map.groupBy(entries, ({ branchId }) => branchId);
-  const height = tx.branches.length * rowHeight;
-  const marks = entries.filter(({ branchId, kind }) => branchId === null && kind !== 'begun');
+  const nowMs = Date.now();
+  const whole = wholeOf(tx, entries, nowMs);
+  const height = Math.max(1, tx.branches.length) * rowHeight;
+  const place = { nowMs, tx, x: placeIn(whole) };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section class="gantt" tabIndex={0} aria-label="Branches over time">
-      <div class="ruler" aria-hidden="true">
-        {[0, 0.25, 0.5, 0.75, 1].map((part) => (
-          <span key={part}>+{span(part * (whole.endMs - whole.startMs))}</span>
-        ))}
-      </div>
+      <Ruler whole={whole} nowMs={isFinished(tx.phase) ? null : nowMs} />
       <ol>
         {tx.branches.map((branch) => (
-          <li key={branch.branchId}>
-            <a href={`#branch-${branch.branchId}`} target="_self">
-              <span class="number">{branch.branchId}</span>
-              {branch.name ?? participantText(branch.participant)}
-              {branch.attempts > 1 ? <b class="warn-text"> ×{branch.attempts}</b> : null}
-            </a>
-          </li>
+          <Name key={branch.branchId} branch={branch} />
         ))}
       </ol>
       <svg
-        viewBox={`0 0 ${width} ${Math.max(rowHeight, height)}`}
-        height={Math.max(rowHeight, height)}
-        preserveAspectRatio="none"
+        height={height}
         role="img"
         aria-label={`${tx.branches.length} branches in ${span(whole.endMs - whole.startMs)}`}
       >
-        {tx.branches.map((branch, at) => (
-          <Line
-            key={branch.branchId}
-            branch={branch}
-            entries={byBranch.get(branch.branchId) ?? []}
-            place={{ y: at * rowHeight, x, whole }}
+        {ticksOf(whole).map((ms) => (
+          <Upright key={ms} class="tick" x={place.x(whole.startMs + ms)} />
+        ))}
+        {timesOf(tx, entries).map((times, at) => (
+          <Line key={times.branch.branchId} times={times} place={{ ...place, y: at * rowHeight }} />
+        ))}
+        {tx.decidedAtMs === null ? null : (
+          <Upright
+            class="decided"
+            x={place.x(tx.decidedAtMs)}
+            title={`${clock(tx.decidedAtMs, true)} decided`}
           />
-        ))}
-        {marks.map((entry) => (
-          <line
-            key={entry.seq + entry.kind}
-            class={`mark ${entry.kind}`}
-            x1={x(entry.atMs)}
-            x2={x(entry.atMs)}
-            y1={0}
-            y2={height}
-          >
-            <title>{`${clock(entry.atMs, true)} ${entry.text}`}</title>
-          </line>
-        ))}
+        )}
+        {isFinished(tx.phase) ? null : <Upright class="now" x={place.x(nowMs)} />}
       </svg>
     </section>
   );
 }
 
-interface Placing {
-  readonly y: number;
-  readonly x: (atMs: number) => number;
-  readonly whole: Span;
+/** Where a moment stands, in percent. */
+function placeIn({ startMs, endMs }: Whole): (atMs: number) => number {
+  return (atMs) => Math.min(100, Math.max(0, (100 * (atMs - startMs)) / (endMs - startMs)));
 }
 
-function Line(props: {
-  readonly branch: BranchView;
-  readonly entries: readonly TimelineEntry[];
-  readonly place: Placing;
-}) {
-  const { branch, entries, place } = props;
-  const { y, x, whole } = place;
-  const startMs = entries[0]?.atMs ?? whole.startMs;
-  const isOver = branch.operation === null && branch.state !== 'registered';
-  const nowMs = Math.min(whole.endMs, Date.now());
-  const endMs = isOver ? (entries.at(-1)?.atMs ?? nowMs) : nowMs;
-  const name = participantText(branch.participant);
+function Upright(props: { readonly class: string; readonly x: number; readonly title?: string }) {
+  return (
+    <line class={`upright ${props.class}`} x1={`${props.x}%`} x2={`${props.x}%`} y1={0} y2="100%">
+      {props.title === undefined ? null : <title>{props.title}</title>}
+    </line>
+  );
+}
+
+function Ruler({ whole, nowMs }: { readonly whole: Whole; readonly nowMs: number | null }) {
+  const x = placeIn(whole);
+  const nowAt = nowMs === null ? null : x(nowMs);
+  const isFree = (at: number) => nowAt === null || Math.abs(at - nowAt) > 5;
+  return (
+    <svg class="ruler" height={rowHeight} aria-hidden="true">
+      {ticksOf(whole)
+        .map((ms) => ({ ms, at: x(whole.startMs + ms) }))
+        .filter(({ at }) => isFree(at))
+        .map(({ ms, at }) => (
+          <text key={ms} x={`${at}%`} y={14} text-anchor={anchorOf(at)}>
+            {ms === 0 ? '0' : `+${span(ms)}`}
+          </text>
+        ))}
+      {nowAt === null ? null : (
+        <text class="now" x={`${nowAt}%`} y={14} text-anchor={anchorOf(nowAt)}>
+          now
+        </text>
+      )}
+    </svg>
+  );
+}
+
+/** Texts at the ends stay inside. */
+function anchorOf(at: number): 'start' | 'middle' | 'end' {
+  if (at < 3) return 'start';
+  return at > 95 ? 'end' : 'middle';
+}
+
+function Name({ branch }: { branch: BranchView }) {
+  const text = branch.name ?? participantText(branch.participant);
+  return (
+    <li>
+      <a href={`#branch-${branch.branchId}`} target="_self" title={text}>
+        <span class="number">{branch.branchId}</span>
+        {text}
+        {branch.attempts > 1 ? <b class="warn-text"> ×{branch.attempts}</b> : null}
+      </a>
+    </li>
+  );
+}
+
+interface Placing {
+  readonly tx: TransactionView;
+  readonly nowMs: number;
+  readonly y: number;
+  readonly x: (atMs: number) => number;
+}
+
+function Line({ times, place }: { readonly times: BranchTimes; readonly place: Placing }) {
+  const { branch, startMs, marks } = times;
+  const { tx, x, y, nowMs } = place;
+  const endMs = times.endMs ?? Math.max(startMs, nowMs);
+  const isDecidedOf = tx.mode === 'transaction' && tx.decidedAtMs !== null;
+  const borderMs = Math.max(startMs, isDecidedOf ? (tx.decidedAtMs ?? startMs) : startMs);
+  const isPale = tx.mode === 'transaction' && tx.decidedAtMs === null;
+  const { nextAttemptAtMs } = branch;
   return (
     <g class={`line ${toneOf(branch)}`}>
-      <rect x={x(startMs)} y={y + 6} width={Math.max(4, x(endMs) - x(startMs))} height={10} rx={3}>
-        <title>{`${branch.branchId} ${name}: ${branch.state}${attemptsText(branch)}`}</title>
-      </rect>
-      {entries.map((entry) => (
-        <rect
-          key={entry.seq + entry.kind}
-          class={`event ${entry.kind}`}
-          x={x(entry.atMs) - 2}
-          y={y + 3}
-          width={4}
-          height={16}
-        >
-          <title>{`${clock(entry.atMs, true)} ${entry.text}`}</title>
-        </rect>
+      <title>{titleOf(branch)}</title>
+      {borderMs > startMs || isPale ? (
+        <Bar class="before" y={y} from={x(startMs)} to={x(isPale ? endMs : borderMs)} />
+      ) : null}
+      {isPale ? null : <Bar class="after" y={y} from={x(borderMs)} to={x(endMs)} />}
+      {marks.map((entry) => (
+        <Mark key={`${entry.seq} ${entry.kind}`} class={entry.kind} x={x(entry.atMs)} y={y}>
+          {`${clock(entry.atMs, true)} ${entry.text}`}
+        </Mark>
       ))}
-      {branch.nextAttemptAtMs === null ? null : (
-        <rect class="event next" x={x(branch.nextAttemptAtMs) - 2} y={y + 3} width={3} height={16}>
-          <title>{`attempt ${branch.attempts + 1} at ${clock(branch.nextAttemptAtMs, true)}`}</title>
-        </rect>
+      {nextAttemptAtMs === null || x(nextAttemptAtMs) >= 100 ? null : (
+        <Mark class="next" x={x(nextAttemptAtMs)} y={y}>
+          {`attempt ${branch.attempts + 1} at ${clock(nextAttemptAtMs, true)}`}
+        </Mark>
       )}
     </g>
   );
 }
 
-function attemptsText({ attempts, lastError }: BranchView): string {
-  if (attempts === 0) return '';
-  return `, asked ${attempts} times${lastError === null ? '' : `, last: ${lastError}`}`;
+/** At least so wide that it can be seen: the line around it is 2 px. */
+function Bar(props: { readonly class: string; y: number; from: number; to: number }) {
+  const { y, from, to } = props;
+  const width = Math.max(0.2, to - from);
+  return (
+    <rect class={props.class} x={`${from}%`} y={y + 6} width={`${width}%`} height={10} rx={2} />
+  );
 }
 
-/** From the first to the last thing that is known; an open one goes on until now. */
-function wholeOf(tx: TransactionView, entries: readonly TimelineEntry[]): Span {
-  const startMs = Math.min(tx.startedAtMs, entries[0]?.atMs ?? tx.startedAtMs);
-  const next = tx.branches.map(({ nextAttemptAtMs }) => nextAttemptAtMs ?? 0);
-  const last = Math.max(startMs, entries.at(-1)?.atMs ?? 0, ...next);
-  const endMs = tx.finishedAtMs ?? Math.max(last, Date.now());
-  return { startMs, endMs: Math.max(endMs, startMs + 1) };
+function Mark(props: { readonly class: string; x: number; y: number; readonly children: string }) {
+  return (
+    <rect class={`event ${props.class}`} x={`${props.x}%`} y={props.y + 4} width={3} height={14}>
+      <title>{props.children}</title>
+    </rect>
+  );
+}
+
+function titleOf({ branchId, participant, state, attempts, lastError }: BranchView): string {
+  const asked = attempts === 0 ? '' : `, asked ${attempts} times`;
+  const error = lastError === null ? '' : `, last: ${lastError}`;
+  return `${branchId} ${participantText(participant)}: ${state}${asked}${error}`;
 }

@@ -6,6 +6,7 @@ import { useAnswer } from '../answer.ts';
 import { Badge, Fact, Panel, Refusal, Table } from '../parts/shown.tsx';
 import { chooseTheme, operatorName, rememberOperator, type Theme, theme } from '../preferences.ts';
 import { SessionContext } from '../session.ts';
+import { span } from '../wording.ts';
 
 const themes: readonly (readonly [Theme, string])[] = [
   ['auto', 'as the system has it'],
@@ -96,7 +97,9 @@ function Config() {
               <th scope="row" class="mono">
                 {name}
               </th>
-              <td class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</td>
+              <td>
+                <Value name={name} value={value} />
+              </td>
               <td>
                 <Badge tone={origin === 'default' ? 'plain' : 'busy'}>{origin}</Badge>
               </td>
@@ -104,6 +107,18 @@ function Config() {
           ))}
         </Table>
       )}
+    </>
+  );
+}
+
+/** As it was set; a time in ms in words, too. */
+function Value({ name, value }: Pick<ConfigView['settings'][number], 'name' | 'value'>) {
+  if (value === null) return <span class="faint">–</span>;
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const isTime = name.endsWith('Ms') && typeof value === 'number' && value >= 1_000;
+  return (
+    <>
+      <span class="mono">{text}</span> {isTime ? <span class="faint">({span(value)})</span> : null}
     </>
   );
 }

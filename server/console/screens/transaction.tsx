@@ -8,14 +8,15 @@ import type { BranchView, TransactionView } from '../../../client-sdk/protocol/r
 import { type Shown, useAnswer } from '../answer.ts';
 import type { Heard } from '../live.ts';
 import { OperateDialog, type Wanted } from '../parts/operate.tsx';
-import { Age, Badge, Fact, Panel, PhaseBadge, Refusal, Time } from '../parts/shown.tsx';
+import { Panel, Refusal } from '../parts/shown.tsx';
 import { href } from '../route.ts';
-import { useMayChange } from '../session.ts';
-import { causeText, isFinished } from '../wording.ts';
+import { isFinished } from '../wording.ts';
 import { BranchTable } from './branch-table.tsx';
-import { Gantt } from './gantt.tsx';
+import { Gantt, Legend } from './gantt.tsx';
 import { Records } from './records.tsx';
+import { Head } from './transaction-head.tsx';
 import { UndoPanel } from './undo.tsx';
+import { Why } from './why.tsx';
 
 /** The screen of `gid`. */
 export function TransactionScreen({ gid, query }: { gid: string; query: URLSearchParams }) {
@@ -37,6 +38,10 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
     timeline.again();
   };
   const tx = view.body;
+  const hasUndo = tx?.branches.some(({ kind }) => kind === 'at') === true;
+  const undo = hasUndo ? <UndoPanel gid={gid} query={query} onDone={close} /> : null;
+  // What somebody has to decide about stands before what there is to read.
+  const isUndoFirst = tx?.phase === 'rollingBack' && tx.attention !== null;
   return (
     <>
       <p class="crumbs">
@@ -48,7 +53,8 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
         <>
           <Head tx={tx} onAct={setWanted} />
           <Why tx={tx} explanation={explanation.body} refused={explanation.refused} />
-          <Panel title="Timeline" class="flush">
+          {isUndoFirst ? undo : null}
+          <Panel title="Timeline" class="flush" aside={<Legend />}>
             {timeline.refused === null ? null : (
               <Refusal refused={timeline.refused} what="Timeline" />
             )}
@@ -57,9 +63,7 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
           <Panel title={tx.mode === 'saga' ? 'Steps' : 'Branches'} class="flush">
             <BranchTable tx={tx} onSkip={(branch) => setWanted(skipOf(tx, branch))} />
           </Panel>
-          {tx.branches.some(({ kind }) => kind === 'at') ? (
-            <UndoPanel gid={gid} query={query} onDone={close} />
-          ) : null}
+          {isUndoFirst ? null : undo}
           {timeline.body === null ? null : <Records entries={timeline.body.entries} />}
         </>
       )}
@@ -77,101 +81,4 @@ function skipOf(tx: TransactionView, { branchId, operation }: BranchView): Wante
     // The view names the operation that is owed; the coordinator checks that it is one.
     ...(operation === null ? {} : { operation: operation as NonNullable<Wanted['operation']> }),
   };
-}
-
-function Head({ tx, onAct }: { tx: TransactionView; onAct: (wanted: Wanted) => void }) {
-  const mayChange = useMayChange();
-  const { gid, phase } = tx;
-  const isOpen = !isFinished(phase);
-  const act = (action: 'retry' | 'rollback' | 'resolve') => () => onAct({ action, gids: [gid] });
-  return (
-    <div class="head">
-      <dl class="facts">
-        <Fact name="phase">
-          <PhaseBadge phase={phase} />{' '}
-          {tx.attention === null ? null : <Badge tone="bad">needs you</Badge>}
-        </Fact>
-        <Fact name="name">{tx.name || '–'}</Fact>
-        <Fact name="mode">{tx.mode}</Fact>
-        <Fact name="started">
-          <Time atMs={tx.startedAtMs} withMs />
-        </Fact>
-        <Fact name="decided">
-          <Time atMs={tx.decidedAtMs} withMs />
-        </Fact>
-        <Fact name={isOpen ? 'deadline' : 'finished'}>
-          <Time atMs={isOpen ? tx.deadlineAtMs : tx.finishedAtMs} withMs />
-        </Fact>
-        <Fact name={isOpen ? 'open for' : 'took'}>
-          <Age fromMs={tx.startedAtMs} toMs={tx.finishedAtMs} />
-        </Fact>
-        <Fact name="cause">{causeText(tx.cause) || '–'}</Fact>
-        {Object.entries(tx.labels).map(([name, value]) => (
-          <Fact key={name} name={name}>
-            <a href={href(['transactions'], { label: `${name}=${value}` })}>{value}</a>
-          </Fact>
-        ))}
-      </dl>
-      {mayChange && isOpen ? (
-        <div class="actions" role="toolbar" aria-label="Actions">
-          <button type="button" class="primary" onClick={act('retry')}>
-            Retry now …
-          </button>
-          {phase === 'active' ? (
-            <button type="button" onClick={act('rollback')}>
-              Roll back …
-            </button>
-          ) : (
-            <button type="button" onClick={act('resolve')}>
-              Resolve …
-            </button>
-          )}
-        </div>
-      ) : null}
-    </div>
-  );
-}
-
-function Why(props: {
-  readonly tx: TransactionView;
-  readonly explanation: Explanation | null;
-  readonly refused: Parameters<typeof Refusal>[0]['refused'] | null;
-}) {
-  const { tx, explanation, refused } = props;
-  const { attention } = tx;
-  return (
-    <Panel title="Why it is where it is" class={attention === null ? '' : 'bad'}>
-      {attention === null ? null : (
-        <p>
-          <Badge tone="bad">{attention.reason}</Badge> {attention.detail}{' '}
-          <span class="faint">
-            since <Time atMs={attention.atMs} />
-          </span>
-        </p>
-      )}
-      {refused === null ? null : <Refusal refused={refused} what="Explanation" />}
-      {explanation === null ? null : (
-        <>
-          <p>{explanation.why}</p>
-          <p>
-            <strong>Next: </strong>
-            {explanation.next}
-          </p>
-          {explanation.remedies.length === 0 ? null : (
-            <>
-              <h3>What you can do</h3>
-              <ul class="remedies">
-                {explanation.remedies.map(({ text, command }) => (
-                  <li key={text}>
-                    {text}
-                    {command === null ? null : <code>{command}</code>}
-                  </li>
-                ))}
-              </ul>
-            </>
-          )}
-        </>
-      )}
-    </Panel>
-  );
 }
