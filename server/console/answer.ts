@@ -30,48 +30,62 @@ interface Held<T> {
   readonly answer: Answered<T> | null;
 }
 
+/** How far the question is. */
+interface Asking {
+  path: string | null;
+  isBusy: boolean;
+  /** Asked for while it was busy. */
+  isDue: boolean;
+  /** Something was heard that the newest answer may not know of. */
+  isHeard: boolean;
+}
+
 /** Asks `path` (null: nothing yet), and again whenever something that concerns it is heard. */
 export function useAnswer<T>(path: string | null, concerns: Concerns = anything): Shown<T> {
   const [held, setHeld] = useState<Held<T>>({ path: null, answer: null });
-  const asking = useRef<{ path: string | null; busy: boolean; due: boolean }>({
-    path: null,
-    busy: false,
-    due: false,
-  });
+  const asking = useRef<Asking>({ path: null, isBusy: false, isDue: false, isHeard: false });
+  const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
 
   const again = useCallback(async () => {
     const turn = asking.current;
     if (turn.path === null) return;
-    if (turn.busy) {
-      turn.due = true;
+    if (turn.isBusy) {
+      turn.isDue = true;
       return;
     }
-    turn.busy = true;
-    turn.due = false;
+    turn.isBusy = true;
+    turn.isDue = false;
     const asked = turn.path;
     const answer = await look<T>(asked);
-    turn.busy = false;
+    turn.isBusy = false;
     if (asked === turn.path) setHeld((before) => kept(before, { path: asked, answer }));
-    if (turn.due || asked !== turn.path) void again();
+    if (turn.isDue || asked !== turn.path) void again();
   }, []);
 
-  useEffect(() => {
-    asking.current.path = path;
-    void again();
-    return () => {
-      asking.current.path = null;
-    };
-  }, [path, again]);
-
-  const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
-  useEffect(() => () => clearTimeout(timer.current ?? undefined), []);
-  useHeard((heard) => {
-    if (path === null || !concerns(heard) || timer.current !== null) return;
+  // What is heard in between is asked about when the pace allows it: nothing may come after it.
+  const inPace = useCallback(() => {
+    asking.current.isHeard = timer.current !== null;
+    if (asking.current.isHeard) return;
     void again();
     timer.current = setTimeout(() => {
       timer.current = null;
-      if (asking.current.due) void again();
+      if (asking.current.isHeard) inPace();
     }, paceMs);
+  }, [again]);
+
+  useEffect(() => {
+    asking.current.path = path;
+    clearTimeout(timer.current ?? undefined);
+    timer.current = null;
+    inPace();
+    return () => {
+      asking.current.path = null;
+      clearTimeout(timer.current ?? undefined);
+    };
+  }, [path, inPace]);
+
+  useHeard((heard) => {
+    if (path !== null && concerns(heard)) inPace();
   });
 
   const { answer } = held;
@@ -84,9 +98,13 @@ export function useAnswer<T>(path: string | null, concerns: Concerns = anything)
   };
 }
 
-/** A connection that is lost for a moment takes nothing off the screen; the banner tells of it. */
+/**
+ * A connection that is lost for a moment takes nothing off the screen; the banner tells of it. An
+ * answer that says the same again is the same: nothing is rendered anew for it.
+ */
 function kept<T>(before: Held<T>, now: Held<T>): Held<T> {
-  const isLost = now.answer?.ok === false && now.answer.refused.status === 0;
   const hasOne = before.path === now.path && before.answer?.ok === true;
-  return isLost && hasOne ? before : now;
+  if (!hasOne) return now;
+  if (now.answer?.ok === false) return now.answer.refused.status === 0 ? before : now;
+  return JSON.stringify(before.answer) === JSON.stringify(now.answer) ? before : now;
 }

@@ -4,7 +4,7 @@
  * itself either way. Guards: a screen that is not looked at asks nothing.
  */
 import { createContext } from 'preact';
-import { useContext, useEffect, useRef } from 'preact/hooks';
+import { useContext, useEffect, useRef, useState } from 'preact/hooks';
 import type { DeskEvent } from '../../client-sdk/protocol/desk.ts';
 
 /** `live`: events come. `beat`: they do not, and screens ask by themselves. */
@@ -110,4 +110,13 @@ export function useHeard(listener: (heard: Heard) => void): void {
   const newest = useRef(listener);
   newest.current = listener;
   useEffect(() => live?.hear((heard) => newest.current(heard)), [live]);
+}
+
+/** The time of this machine, anew with all that is heard while `isRunning`. */
+export function useNow(isRunning: boolean): number {
+  const [, setNow] = useState(0);
+  useHeard(() => {
+    if (isRunning) setNow(Date.now());
+  });
+  return Date.now();
 }

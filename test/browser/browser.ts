@@ -50,12 +50,18 @@ export async function seriousFindings(page: Page): Promise<readonly string[]> {
   return found as readonly string[];
 }
 
-/** What the page complains of: errors of scripts, and breaches of its policy. */
+/** What the page complains of: errors of scripts, breaches of its policy, what it cannot load. */
 export function complaintsOf(page: Page): readonly string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    if (/Content Security Policy/i.test(message.text())) complaints.push(message.text());
+    // A refusal of the API (no session, no such gid, a conflict) is an answer, which the page tells.
+    const isRefusal = / status of 4\d\d /.test(message.text()) && isOfApi(message.location().url);
+    if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
   });
   return complaints;
+}
+
+function isOfApi(url: string): boolean {
+  return url !== '' && new URL(url).pathname.startsWith('/v1/');
 }

@@ -1,35 +1,14 @@
 /**
- * The console as operators use it, in a real browser against a real server: every screen, in light and
- * dark; a stuck transaction found by its error, read, retried, and seen in the audit.
+ * The console as operators use it, in a real browser against a real server: a stuck transaction found by
+ * its error, read, retried, and seen in the audit; live, by the keyboard, at any address. How its screens
+ * look is in screens.test.ts, what can be changed in changes.test.ts.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type GatedBank, openGatedBank } from '../support/gated-bank.ts';
 import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
-import {
-  buildConsole,
-  complaintsOf,
-  describeInBrowser,
-  openBrowser,
-  seriousFindings,
-} from './browser.ts';
-
-const screens = {
-  overview: 'overview',
-  transactions: 'transactions',
-  transaction: 'transactions/transfer-1',
-  'transaction-wide': 'transactions/wide',
-  locks: 'locks',
-  participants: 'participants',
-  cluster: 'cluster',
-  audit: 'audit',
-  settings: 'settings',
-} as const;
-
-/** Where the screenshots go: asked for when docs are made, else beside the scratch files. */
-const shots = process.env['SETTLE_SCREENSHOTS'];
+import { buildConsole, complaintsOf, describeInBrowser, openBrowser } from './browser.ts';
 
 describeInBrowser('the console', () => {
   let folder: Awaited<ReturnType<typeof scratchFolder>>;
@@ -69,6 +48,23 @@ describeInBrowser('the console', () => {
     for (const gid of ['transfer-1', 'transfer-2', 'transfer-3']) await transfer(bank, gid);
     await row('transfer-3').waitFor();
     await beginWide(server.url);
+  });
+
+  it('keeps up with what changes every second', async () => {
+    await open('transactions?outcome=open&name=steady');
+    await page.getByText('No transaction fits.').waitFor();
+    const headers = { 'content-type': 'application/json' };
+    for (const gid of ['s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8']) {
+      const body = JSON.stringify({ gid, name: 'steady' });
+      await fetch(`${server.url}/v1/transactions`, { method: 'POST', headers, body });
+      await row(gid).waitFor({ timeout: 8_000 });
+      await fetch(`${server.url}/v1/transactions/${gid}/rollback`, {
+        method: 'POST',
+        headers,
+        body: '{}',
+      });
+      await row(gid).waitFor({ state: 'detached', timeout: 8_000 });
+    }
   });
 
   it('finds a stuck transaction by its error, tells why, retries it, and has it on the record', async () => {
@@ -148,24 +144,41 @@ describeInBrowser('the console', () => {
     await page.waitForURL(/name=transfer/);
   });
 
-  it.each(['light', 'dark'] as const)(
-    'has every screen in %s, without a serious finding',
-    async (theme) => {
-      await page.emulateMedia({ colorScheme: theme });
-      for (const [name, path] of Object.entries(screens)) {
-        await open(path);
-        await page.locator('h1').waitFor();
-        await page.waitForLoadState('load');
-        await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
-        expect(await page.getByText('does not offer it yet').count(), name).toBe(0);
-        expect(await seriousFindings(page), `${name} ${theme}`).toEqual([]);
-        if (shots === undefined) continue;
-        mkdirSync(shots, { recursive: true });
-        await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
-      }
-      expect(complaints).toEqual([]);
-    },
-  );
+  it('opens at any address, for somebody who has never been here', async () => {
+    const elsewhere = await browser.newPage();
+    await elsewhere.goto(`${server.url}/console/transactions?name=transfer&sort=oldest`);
+    await elsewhere.getByText('name: transfer').waitFor();
+    expect(await elsewhere.getByLabel('Sort').inputValue()).toBe('oldest');
+    await elsewhere.goto(`${server.url}/console/transactions/transfer-2`);
+    await elsewhere.getByRole('heading', { name: 'transfer-2' }).waitFor();
+    await elsewhere.goto(`${server.url}/console/audit?at=1`);
+    await elsewhere.locator('#entry-1').getByText('we look at the gate').waitFor();
+    await elsewhere.locator('#entry-1').getByText('What it was about').waitFor();
+    await elsewhere.close();
+  });
+
+  it('asks the doctor, and tells each remedy', async () => {
+    await open('overview');
+    await page.getByRole('button', { name: 'Examine' }).click();
+    const silent = page.locator('.findings li', { hasText: 'participant.silent' }).first();
+    await silent
+      .getByText(/stock-\d/)
+      .first()
+      .waitFor();
+    await silent.locator('strong').first().waitFor();
+    await page.getByText('What is in order').click();
+    await page.locator('.findings li', { hasText: 'log.schema' }).waitFor();
+  });
+
+  it('reads the log back', async () => {
+    await open('cluster');
+    await page.getByRole('button', { name: 'Read all records back' }).click();
+    await page.getByText(/All is as it must be: \d+ transactions read/).waitFor();
+  });
+
+  it('complains of nothing meanwhile', () => {
+    expect(complaints).toEqual([]);
+  });
 });
 
 /** Decided to commit; its confirms wait for the gate. */

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Phase } from '../../../client-sdk/protocol/words.ts';
 import type { Refused } from '../ask.ts';
+import { useNow } from '../live.ts';
 import { href } from '../route.ts';
 import { clock, fullTime, phaseWords, span } from '../wording.ts';
 
@@ -38,7 +39,8 @@ export function Time({ atMs, withMs = false }: { atMs: number | null; withMs?: b
 
 /** How long ago, or how long it took. */
 export function Age({ fromMs, toMs }: { fromMs: number; toMs: number | null }) {
-  return <span class="mono">{span((toMs ?? Date.now()) - fromMs)}</span>;
+  const nowMs = useNow(toMs === null);
+  return <span class="mono">{span((toMs ?? nowMs) - fromMs)}</span>;
 }
 
 /** A link to a transaction. */

@@ -1,5 +1,6 @@
 /** Branches of a transaction, or steps of a saga: what each owes, how often it was asked, what went wrong. */
 import type { BranchView, TransactionView } from '../../../client-sdk/protocol/requests.ts';
+import { useNow } from '../live.ts';
 import { Badge, Empty, JsonText, Table, type Tone } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
@@ -86,8 +87,9 @@ function Result({ value }: { value: unknown }) {
 }
 
 function Next({ atMs }: { atMs: number | null }) {
+  const nowMs = useNow(atMs !== null);
   if (atMs === null) return null;
-  const inMs = atMs - Date.now();
+  const inMs = atMs - nowMs;
   return <span class="mono">{inMs > 0 ? `in ${span(inMs)}` : 'now'}</span>;
 }
 

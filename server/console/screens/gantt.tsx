@@ -3,8 +3,10 @@
  * decision; a mark for each attempt that is on the record, each call for a human, and what is due
  * next. Plain SVG in rows of one height, so that 256 branches are a list that scrolls, not a wait.
  */
+import { useMemo } from 'preact/hooks';
 import type { TimelineEntry } from '../../../client-sdk/protocol/desk.ts';
 import type { BranchView, TransactionView } from '../../../client-sdk/protocol/requests.ts';
+import { useNow } from '../live.ts';
 import { clock, isFinished, participantText, span } from '../wording.ts';
 import { toneOf } from './branch-table.tsx';
 import { type BranchTimes, ticksOf, timesOf, type Whole, wholeOf } from './gantt-times.ts';
@@ -30,7 +32,26 @@ export function Gantt(props: {
   readonly entries: readonly TimelineEntry[];
 }) {
   const { tx, entries } = props;
-  const nowMs = Date.now();
+  const isOpen = !isFinished(tx.phase);
+  const atMs = stepped(tx.startedAtMs, useNow(isOpen));
+  const nowMs = isOpen ? atMs : 0;
+  return useMemo(() => <Picture tx={tx} entries={entries} nowMs={nowMs} />, [tx, entries, nowMs]);
+}
+
+const stepsMax = 512;
+
+/** 256 lines are drawn anew only when `now` has moved by something that can be seen. */
+function stepped(startMs: number, nowMs: number): number {
+  const stepMs = Math.max(1_000, 2 ** Math.floor(Math.log2((nowMs - startMs) / stepsMax)));
+  return startMs + Math.floor((nowMs - startMs) / stepMs) * stepMs;
+}
+
+function Picture(props: {
+  readonly tx: TransactionView;
+  readonly entries: readonly TimelineEntry[];
+  readonly nowMs: number;
+}) {
+  const { tx, entries, nowMs } = props;
   const whole = wholeOf(tx, entries, nowMs);
   const height = Math.max(1, tx.branches.length) * rowHeight;
   const place = { nowMs, tx, x: placeIn(whole) };

@@ -2,7 +2,7 @@
  * One transaction: where it is and why, what can be done, and everything that has happened. It follows
  * by itself for as long as it is open.
  */
-import { useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import type { Explanation, TimelineAnswer } from '../../../client-sdk/protocol/desk.ts';
 import type { BranchView, TransactionView } from '../../../client-sdk/protocol/requests.ts';
 import { type Shown, useAnswer } from '../answer.ts';
@@ -38,10 +38,21 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
     timeline.again();
   };
   const tx = view.body;
+  // The explanation changes each second; a table of 256 rows does not.
+  const branches = useMemo(
+    () =>
+      tx === null ? null : (
+        <BranchTable tx={tx} onSkip={(branch) => setWanted(skipOf(tx, branch))} />
+      ),
+    [tx],
+  );
   const hasUndo = tx?.branches.some(({ kind }) => kind === 'at') === true;
   const undo = hasUndo ? <UndoPanel gid={gid} query={query} onDone={close} /> : null;
-  // What somebody has to decide about stands before what there is to read.
-  const isUndoFirst = tx?.phase === 'rollingBack' && tx.attention !== null;
+  // What somebody has to decide about stands before what there is to read, and then stays there: a
+  // panel that moved would take with it the dialog that somebody is writing in.
+  const hasRolledBack = useRef(false);
+  hasRolledBack.current ||= tx?.phase === 'rollingBack';
+  const isUndoFirst = hasRolledBack.current;
   return (
     <>
       <p class="crumbs">
@@ -61,7 +72,7 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
             <Gantt tx={tx} entries={timeline.body?.entries ?? []} />
           </Panel>
           <Panel title={tx.mode === 'saga' ? 'Steps' : 'Branches'} class="flush">
-            <BranchTable tx={tx} onSkip={(branch) => setWanted(skipOf(tx, branch))} />
+            {branches}
           </Panel>
           {isUndoFirst ? null : undo}
           {timeline.body === null ? null : <Records entries={timeline.body.entries} />}
