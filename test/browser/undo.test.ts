@@ -2,8 +2,6 @@
  * A row that somebody else has changed, resolved in the console: its three images, a merge column by
  * column, the dry run first; and the lock that it is, while it stands.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeOnKind, type EitherDatabase } from '../at/either-kind.ts';
@@ -14,7 +12,6 @@ const schema = [
   'create table account (id int primary key, cents bigint not null, note varchar(40))',
   "insert into account values (1, 1000, 'first'), (2, 500, 'second')",
 ];
-const shots = process.env['SETTLE_SCREENSHOTS'];
 
 await describeOnKind('postgres', (kind) => {
   describeInBrowser('undo rows in the console', () => {
@@ -33,16 +30,6 @@ await describeOnKind('postgres', (kind) => {
       await coordinator?.stop();
     });
 
-    const shoot = async (name: string) => {
-      expect(await seriousFindings(page), name).toEqual([]);
-      if (shots === undefined) return;
-      mkdirSync(shots, { recursive: true });
-      for (const theme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme: theme });
-        await page.screenshot({ path: join(shots, `${name}-${theme}.png`) });
-      }
-    };
-
     it('shows what is held and by whom, and merges a dirty row', async () => {
       const db = await kind.start(schema);
       const url = `${coordinator.url}/console`;
@@ -54,38 +41,63 @@ await describeOnKind('postgres', (kind) => {
         .getByRole('row', { name: /account/ })
         .first()
         .waitFor();
-      await shoot('locks-held');
 
       await page.goto(`${url}/transactions/order-1`);
       await page.getByText('1 dirty').waitFor();
       await page.getByLabel('merge: column by column').check();
       await page.getByLabel('cents becomes').selectOption('before');
-      await shoot('undo');
+      expect(await seriousFindings(page)).toEqual([]);
       await page.getByRole('button', { name: 'Resolve 1 row' }).click();
       await page.getByText('nothing is written yet').waitFor();
       await page.getByText('cents: 7777 → 1000').waitFor();
       expect(await db.rowsOf('account')).toContain('(1,7777,repaired)');
       await page.getByLabel('Reason').fill('the note is right, the cents are not');
-      await shoot('undo-resolve');
+      expect(await seriousFindings(page)).toEqual([]);
       await page.getByRole('button', { name: 'Resolve', exact: true }).click();
       await page.getByText('written. It is in the').waitFor();
       await page.getByRole('button', { name: 'Close' }).last().click();
       await page.locator('.facts').getByText('rolled back', { exact: true }).waitFor();
       expect(await db.rowsOf('account')).toEqual(['(1,1000,repaired)', '(2,500,second)']);
     });
+
+    it('keeps all dirty rows as they are in one go', async () => {
+      const db = await kind.start(schema);
+      await leaveDirty(coordinator.url, db, { gid: 'order-2', service: 'store' });
+      await db.query("update account set note = 'repaired' where id = 2");
+      await page.goto(`${coordinator.url}/console/transactions/order-2`);
+      await page.getByText('2 dirty').waitFor();
+      const others = page.getByLabel('Dirty rows without a choice of their own');
+      await others.selectOption('keep: as they are now');
+      await page.getByRole('button', { name: 'Resolve all rows' }).click();
+      await page.getByText('nothing is written yet').waitFor();
+      expect(await seriousFindings(page)).toEqual([]);
+      await page.getByLabel('Reason').fill('the shop has mended both');
+      await page.getByRole('button', { name: 'Resolve', exact: true }).click();
+      await page.getByText('written. It is in the').waitFor();
+      await page.getByRole('button', { name: 'Close' }).last().click();
+      await page.locator('.facts').getByText('rolled back', { exact: true }).waitFor();
+      expect(await db.rowsOf('account')).toEqual(['(1,7777,repaired)', '(2,400,repaired)']);
+      await page.getByRole('link', { name: 'Audit' }).click();
+      await page.getByText('the shop has mended both').first().waitFor();
+      await page.getByText('undo.resolve').first().waitFor();
+    });
   });
 });
 
-/** Two rows changed under `order-1`, one of them changed since by somebody else; it rolls back. */
-async function leaveDirty(url: string, db: EitherDatabase): Promise<void> {
-  const settle = await startService(url, 'shop');
+/** Two rows changed under the gid, one of them changed since by somebody else; it rolls back. */
+async function leaveDirty(
+  url: string,
+  db: EitherDatabase,
+  { gid, service } = { gid: 'order-1', service: 'shop' },
+): Promise<void> {
+  const settle = await startService(url, service);
   const bank = db.at(settle, { resource: 'bank' });
   await settle.ready();
   const headers = { 'content-type': 'application/json' };
   const post = (path: string, body: object) =>
     fetch(`${url}/v1/transactions${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  await post('', { gid: 'order-1', name: 'order' });
-  await settle.join('order-1', () => bank.query('update account set cents = cents - 100'));
+  await post('', { gid, name: 'order' });
+  await settle.join(gid, () => bank.query('update account set cents = cents - 100'));
   await db.query("update account set cents = 7777, note = 'repaired' where id = 1");
-  await post('/order-1/rollback', { wait: 'decided' });
+  await post(`/${gid}/rollback`, { wait: 'decided' });
 }
