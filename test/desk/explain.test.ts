@@ -137,6 +137,15 @@ describe('decided', () => {
     ]);
   });
 
+  it('tells once what is wrong with the row, though a human was asked for it, too', async () => {
+    const { stage, explained } = await watching();
+    stage.script(() => refused('AT_DIRTY_ROW: accounts 7: is not as it was left'));
+    begin(stage, 60_000);
+    await decide(stage, 'rollback');
+    const { why } = await explained('g1');
+    expect(why.match(/is not as it was left/g), why).toHaveLength(1);
+  });
+
   it('waits for answers that are on their way', async () => {
     const { stage, explained } = await watching();
     stage.script(() => null);
