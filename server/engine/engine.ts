@@ -114,7 +114,7 @@ export function createEngine(ports: EnginePorts): Engine {
     isRecovered: () => life.isRecovered && !isStopped(),
     hasUnreadable: registry.hasUnreadable,
   });
-  const sight = createSight({ clock, mailboxes, pulse, deadlocks });
+  const sight = createSight({ clock, registry, pulse, deadlocks });
   const desk = { admission, registry, post, calls, timers, tally, options, trace, stamp };
 
   function fenced(): void {

@@ -35,6 +35,8 @@ export interface Registry {
   reload(mailbox: Mailbox): void;
   /** Forgets the mailbox if nothing is left to do. */
   idle(mailbox: Mailbox): void;
+  /** Open ones that recovery could not read: nothing drives them, and a human is needed. */
+  readonly unreadableOpen: ReadonlySet<Gid>;
   /** Open or not, records of some gid could not be read since the start; it is not in memory. */
   hasUnreadable(): boolean;
   /** The term is over: every task and answer that waits is refused, everything is forgotten. */
@@ -49,6 +51,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
   const ended = new Set<Gid>();
   // Found open by recovery while somebody's read of them was under way: these must be taken up.
   const owed = new Set<Mailbox>();
+  const unreadableOpen = new Set<Gid>();
   let isRecovering = false;
   let hasUnreadable = false;
 
@@ -94,10 +97,12 @@ export function createRegistry(ports: RegistryPorts): Registry {
       const known = mailboxes.get(gid);
       if (known?.state === 'loading') owed.add(known);
       if (known !== undefined || ended.has(gid)) return false;
+      if (!replayed.ok) unreadableOpen.add(gid);
       ports.post().loaded(open(gid, 'loading'), replayed);
       return true;
     },
     reload,
+    unreadableOpen,
     hasUnreadable: () => hasUnreadable,
     idle(mailbox) {
       if (!isIdle(mailbox)) return;

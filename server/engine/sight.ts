@@ -4,7 +4,7 @@
  */
 import type { EpochMs, Gid } from '../../client-sdk/protocol/index.ts';
 import type { Branch } from '../core/transaction.ts';
-import { shardCount } from '../log/log.ts';
+import { shardCount, shardOf } from '../log/log.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Census, EngineSight, OpenTransaction, Owed } from './coordinator.ts';
 import type { Deadlocks } from './deadlocks.ts';
@@ -16,7 +16,7 @@ import { resourceOf } from './undo-branches.ts';
 /** What it needs of the engine. */
 export interface SightPorts {
   readonly clock: Clock;
-  readonly mailboxes: Registry['mailboxes'];
+  readonly registry: Pick<Registry, 'mailboxes' | 'unreadableOpen'>;
   readonly pulse: Pulse;
   readonly deadlocks: Pick<Deadlocks, 'reported' | 'waiting'>;
 }
@@ -34,9 +34,10 @@ const surveyMs = 500;
 const restFactor = 50;
 
 /** Nobody looks yet. */
-export function createSight({ clock, mailboxes, pulse, deadlocks }: SightPorts): Sight {
+export function createSight({ clock, registry, pulse, deadlocks }: SightPorts): Sight {
+  const { mailboxes, unreadableOpen } = registry;
   const watchers = new Set<(gid: Gid) => void>();
-  const census = heldFor(clock, () => censusOf(mailboxes.values()));
+  const census = heldFor(clock, () => censusOf(mailboxes.values(), unreadableOpen));
   const owed = heldFor(clock, () => {
     return owedIn(mailboxes.values(), clock.nowMs() - clock.monotonicMs());
   });
@@ -76,7 +77,8 @@ function heldFor<T>(clock: Clock, count: () => T): () => T {
   };
 }
 
-function censusOf(all: readonly Mailbox[]): Census {
+/** Those that cannot be read need a human; in which phase they are nobody knows, so none counts them. */
+function censusOf(all: readonly Mailbox[], unreadable: ReadonlySet<Gid>): Census {
   const open = { active: 0, committing: 0, rollingBack: 0 };
   const oldest: { [phase in keyof typeof open]: EpochMs | null } = {
     active: null,
@@ -100,6 +102,13 @@ function censusOf(all: readonly Mailbox[]): Census {
     if (oldestOpen === null || startedAtMs < oldestOpen.startedAtMs) {
       oldestOpen = { gid, startedAtMs };
     }
+  }
+  for (const gid of unreadable) {
+    const own = shards[shardOf(gid)];
+    if (own === undefined) continue;
+    own.open += 1;
+    own.attention += 1;
+    attention += 1;
   }
   return { open, oldestStartedAtMs: oldest, attention, oldestOpen, shards };
 }

@@ -286,6 +286,10 @@ describe('a coordinator that reads back', () => {
     });
     expect(await gids(stage, { attention: true, error: 'LATER' })).toBe('active');
     expect(await gids(stage, { attention: true, error: 'reset' })).toBe('');
+    // What the alert, the Overview and the shards tell is what the list shows.
+    const { attention, open, shards } = stage.engine.census();
+    expect([attention, open.active]).toEqual([1, 0]);
+    expect(shards.reduce((sum, shard) => sum + shard.attention, 0)).toBe(1);
     expect(await gids(stage, { phase: 'active' })).toBe('');
     expect(await matching(stage, {}, 9)).toMatchObject({ ok: true, body: { total: 0 } });
   });
