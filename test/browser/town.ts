@@ -218,7 +218,7 @@ async function leaveTrouble(hands: Hands): Promise<Trouble> {
     name: 'payroll',
     timeoutMs: 600_000,
     branches: Array.from({ length: 256 }, (_, at) => ({
-      participant: { service: `branch-office-${at % 8}`, method: 'pay' },
+      participant: { service: `branch-office-${1 + (at % 3)}`, method: 'pay' },
     })),
   });
   await post(`/v1/transactions/${wide}/rollback`, { wait: 'decided' });

@@ -64,6 +64,15 @@ export function Refusal({ refused, what }: { refused: Refused; what: string }) {
   );
 }
 
+/** What stands there until the first answer has come. */
+export function Loading() {
+  return (
+    <p class="empty" aria-busy="true">
+      Asking …
+    </p>
+  );
+}
+
 /** What stands where a list has nothing. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;

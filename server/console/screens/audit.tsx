@@ -6,7 +6,7 @@ import { useState } from 'preact/hooks';
 import type { AuditAnswer, AuditVerdict, AuditView } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { type Answered, look, withQuery } from '../ask.ts';
-import { Badge, Empty, JsonText, Panel, Refusal, Time } from '../parts/shown.tsx';
+import { Badge, Empty, JsonText, Loading, Panel, Refusal, Time } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 
 const pageSize = 50;
@@ -27,6 +27,7 @@ export function AuditScreen({ query }: { query: URLSearchParams }) {
       <Verify />
       <Panel title="Entries" class="flush">
         {refused === null ? null : <Refusal refused={refused} what="Audit" />}
+        {body === null && refused === null ? <Loading /> : null}
         {body?.entries.length === 0 ? <Empty>Nobody has changed anything yet.</Empty> : null}
         <ol class="audit">
           {body?.entries.map((entry) => (

@@ -1,7 +1,7 @@
 /** Coordinators, the shards of the log that each of them owns, and how the log itself is doing. */
 import type { LogView, NodesAnswer, ShardsAnswer } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
-import { Badge, Empty, Fact, Panel, Refusal, Table, Time } from '../parts/shown.tsx';
+import { Badge, Empty, Fact, Loading, Panel, Refusal, Table, Time } from '../parts/shown.tsx';
 import { count, counted, span } from '../wording.ts';
 import { LogVerify } from './log-verify.tsx';
 
@@ -22,6 +22,7 @@ function Nodes() {
   return (
     <Panel title="Nodes" class="flush">
       {refused === null ? null : <Refusal refused={refused} what="Nodes" />}
+      {body === null && refused === null ? <Loading /> : null}
       {body === null ? null : (
         <Table label="Nodes" heads={['node', 'address', 'term', 'state', 'version', 'started']}>
           {body.nodes.map((node) => (
@@ -51,6 +52,7 @@ function Log() {
   return (
     <Panel title="Log">
       {refused === null ? null : <Refusal refused={refused} what="Log" />}
+      {body === null && refused === null ? <Loading /> : null}
       {body === null ? null : (
         <dl class="facts">
           <Fact name="where">
@@ -85,6 +87,7 @@ function Shards() {
   return (
     <Panel title="Shards" aside={aside}>
       {refused === null ? null : <Refusal refused={refused} what="Shards" />}
+      {body === null && refused === null ? <Loading /> : null}
       {body !== null && shards.length === 0 ? <Empty>No shard is owned.</Empty> : null}
       <ul class="shards">
         {shards.map((shard) => (

@@ -80,9 +80,9 @@ function FindingList({ findings }: { findings: readonly Finding[] }) {
           <div>
             <p>{seen}</p>
             {remedy === null ? null : (
-              <p>
+              <p class="remedy">
                 <span aria-hidden="true">→ </span>
-                <strong>{remedy}</strong>
+                {remedy}
               </p>
             )}
           </div>

@@ -12,7 +12,7 @@ import type { ListAnswer } from '../../../client-sdk/protocol/requests.ts';
 import { useAnswer } from '../answer.ts';
 import { useHeard } from '../live.ts';
 import { type Layer, StackedChart } from '../parts/chart.tsx';
-import { Age, Empty, GidLink, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
+import { Age, Empty, GidLink, Loading, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { count, type Listed, phaseWords, roughSpan, span, troubleText } from '../wording.ts';
 import { DoctorPanel } from './doctor.tsx';
@@ -28,6 +28,7 @@ export function OverviewScreen() {
     <>
       <h1>Overview</h1>
       {refused === null || view !== null ? null : <Refusal refused={refused} what="Rates" />}
+      {view === null && refused === null ? <Loading /> : null}
       {view === null ? null : <Tiles view={view} />}
       {view === null ? null : (
         <Panel title="Ended per second" aside={<Share seconds={view.seconds} />}>
@@ -107,7 +108,7 @@ function Tiles({ view }: { view: OverviewView }) {
       >
         <b>{count(attention)}</b>
         <span>{attention === 1 ? 'needs you' : 'need you'}</span>
-        <small>of {count(total)} open</small>
+        <small>{attention === 0 ? 'nothing is stuck' : 'listed below'}</small>
       </a>
       <a class="tile" href={href(['transactions'], { outcome: 'open' })}>
         <b>{count(total)}</b>
@@ -181,6 +182,7 @@ function NeedsYou() {
       aside={all}
     >
       {refused === null ? null : <Refusal refused={refused} what="Needs you" />}
+      {body === null && refused === null ? <Loading /> : null}
       {body?.transactions.length === 0 ? <Empty>Nothing needs a human.</Empty> : null}
       <ul class="cards">
         {body?.transactions.map((line: Listed) => (

@@ -3,7 +3,7 @@ import { useContext, useState } from 'preact/hooks';
 import type { ConfigView } from '../../../client-sdk/protocol/desk.ts';
 import { isName } from '../../../client-sdk/protocol/limits.ts';
 import { useAnswer } from '../answer.ts';
-import { Badge, Fact, Panel, Refusal, Table } from '../parts/shown.tsx';
+import { Badge, Fact, Loading, Panel, Refusal, Table } from '../parts/shown.tsx';
 import { chooseTheme, operatorName, rememberOperator, type Theme, theme } from '../preferences.ts';
 import { SessionContext } from '../session.ts';
 import { span } from '../wording.ts';
@@ -90,6 +90,7 @@ function Config() {
   return (
     <>
       {refused === null ? null : <Refusal refused={refused} what="Configuration" />}
+      {body === null && refused === null ? <Loading /> : null}
       {body === null ? null : (
         <Table label="Settings of the coordinator" heads={['setting', 'value', 'from']}>
           {body.settings.map(({ name, value, origin }) => (

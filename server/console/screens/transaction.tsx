@@ -8,7 +8,7 @@ import type { BranchView, TransactionView } from '../../../client-sdk/protocol/r
 import { type Shown, useAnswer } from '../answer.ts';
 import type { Heard } from '../live.ts';
 import { OperateDialog, type Wanted } from '../parts/operate.tsx';
-import { Panel, Refusal } from '../parts/shown.tsx';
+import { Badge, Loading, Panel, Refusal } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { isFinished } from '../wording.ts';
 import { BranchTable } from './branch-table.tsx';
@@ -59,11 +59,18 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
         <a href={href(['transactions'])}>Transactions</a> /
       </p>
       <h1 class="mono">{gid}</h1>
-      {view.refused === null ? null : <Refusal refused={view.refused} what="Transaction" />}
+      {tx === null && view.refused === null ? <Loading /> : null}
+      {view.refused === null ? null : (
+        <Refused refused={view.refused} explanation={explanation} timeline={timeline} />
+      )}
       {tx === null ? null : (
         <>
           <Head tx={tx} onAct={setWanted} />
-          <Why tx={tx} explanation={explanation.body} refused={explanation.refused} />
+          <Why
+            attention={tx.attention}
+            explanation={explanation.body}
+            refused={explanation.refused}
+          />
           {isUndoFirst ? undo : null}
           <Panel title="Timeline" class="flush" aside={<Legend />}>
             {timeline.refused === null ? null : (
@@ -79,6 +86,32 @@ export function TransactionScreen({ gid, query }: { gid: string; query: URLSearc
         </>
       )}
       {wanted === null ? null : <OperateDialog wanted={wanted} onClose={close} />}
+    </>
+  );
+}
+
+/** Code of a view whose records this version does not know. */
+const unreadable = 'INTERNAL';
+
+/** It cannot be shown; of one that cannot be read it is told all the same what stands in the log. */
+function Refused(props: {
+  readonly refused: Parameters<typeof Refusal>[0]['refused'];
+  readonly explanation: Shown<Explanation>;
+  readonly timeline: Shown<TimelineAnswer>;
+}) {
+  const { refused } = props;
+  const explanation = props.explanation.body;
+  const timeline = props.timeline.body;
+  if (refused.code !== unreadable || explanation === null) {
+    return <Refusal refused={refused} what="Transaction" />;
+  }
+  return (
+    <>
+      <p>
+        <Badge tone="bad">needs you: unreadable</Badge>
+      </p>
+      <Why attention={null} explanation={explanation} refused={null} />
+      {timeline === null ? null : <Records entries={timeline.entries} />}
     </>
   );
 }

@@ -6,12 +6,11 @@ import { spaced } from '../wording.ts';
 
 /** `explanation` null: it is on its way, or was refused. */
 export function Why(props: {
-  readonly tx: TransactionView;
+  readonly attention: TransactionView['attention'];
   readonly explanation: Explanation | null;
   readonly refused: Parameters<typeof Refusal>[0]['refused'] | null;
 }) {
-  const { tx, explanation, refused } = props;
-  const { attention } = tx;
+  const { attention, explanation, refused } = props;
   return (
     <Panel title="Why it is where it is" class={attention === null ? '' : 'bad'}>
       {refused === null ? null : <Refusal refused={refused} what="Explanation" />}
