@@ -63,10 +63,7 @@ const views: Readonly<Record<string, View>> = {
     },
     docs: light('doctor'),
   },
-  transactions: {
-    path: at('transactions'),
-    docs: { file: 'transactions-dark.png', theme: 'dark' },
-  },
+  transactions: { path: at('transactions') },
   attention: { path: at('transactions?attention=true&outcome=open'), docs: light('needs-you') },
   'bulk-retry': {
     path: at('transactions?attention=true&outcome=open'),

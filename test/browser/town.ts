@@ -27,7 +27,7 @@ export interface Trouble {
   readonly poison: string;
   /** Rolling back: somebody has changed a row by hand. */
   readonly dirty: string;
-  /** Undecided: its initiator is gone. */
+  /** Undecided, and it holds a row: its initiator is gone. */
   readonly abandoned: string;
   /** A saga with a step that fails each time. */
   readonly trip: string;
@@ -92,11 +92,11 @@ export async function openTown(ground: Ground): Promise<Town> {
   let waiting: Promise<unknown> | null = null;
   let hasTrouble = false;
   const closed = new AbortController();
-  /** For a row that the dirty one holds: given up after a while, and tried again. */
+  /** For a row that the abandoned one holds: given up after a while, and tried again. */
   const waitForRow = async () => {
     const options = { name: 'purchase', labels: { order: '4719' }, signal: closed.signal };
     await shop.transaction(options, () =>
-      orders.query("update purchase set state = 'paid' where id = 11"),
+      orders.query("update purchase set state = 'paid' where id = 12"),
     );
   };
   return {
@@ -210,6 +210,9 @@ async function leaveTrouble(hands: Hands): Promise<Trouble> {
   const branches = [{ participant, payload: { customer: 'c-1012', cents: 1_200 } }];
   const begun = { gid: abandoned, name: 'purchase', labels: { order: '4712' }, branches };
   await post('/v1/transactions', { ...begun, timeoutMs: 3_600_000 });
+  await shop.join(abandoned, () =>
+    orders.query("update purchase set state = 'paid' where id = 12"),
+  );
   const ada = { traveller: 'Ada', city: 'Oslo' };
   const { gid: trip } = await agency.run(calls.trip, ada, { wait: 'submitted' });
   const wide = 'payroll-2026-11';
