@@ -3,7 +3,7 @@
  * commands are run by a test or named here as run by hand, their links lead somewhere, and the test
  * that a line of a crash table names is there.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { anchors, codeBlocks, links } from '../support/markdown.ts';
@@ -97,6 +97,22 @@ describe.each([...rootPages, ...docsPages])('links of %s', (path) => {
     });
     expect(wrong).toEqual([]);
   });
+});
+
+test('each picture of the console is shown somewhere, in words too, and is small', () => {
+  const folder = 'docs/operations/images';
+  const shown = [...rootPages, ...docsPages].flatMap((path) =>
+    [...read(path).matchAll(/!\[([^\]]*)\]\(([^)]+\.png)\)/g)].map(
+      ([, words = '', target = '']) => {
+        expect(words.length, target).toBeGreaterThan(20);
+        return relative(root, join(root, dirname(path), target));
+      },
+    ),
+  );
+  const pictures = readdirSync(join(root, folder)).map((name) => `${folder}/${name}`);
+  expect([...new Set(shown)].toSorted()).toEqual(pictures.toSorted());
+  const large = pictures.filter((path) => statSync(join(root, path)).size > 150 * 1024);
+  expect(large).toEqual([]);
 });
 
 test('the README can be read in one go', () => {
