@@ -20,7 +20,8 @@ export type RowState = 'clean' | 'restored' | 'dirty' | 'locked';
 
 /**
  * What becomes of a row. `restore`: it becomes what it was before the transaction, whatever it is
- * now. `keep`: it stays as it is. `merge`: the named columns become what they were, the others stay.
+ * now. `keep`: it stays as it is. `merge`: what the transaction has done is taken back, and what
+ * somebody else has done stays, but for columns that are named otherwise.
  */
 export type RowChoice = 'restore' | 'keep' | 'merge';
 
@@ -78,7 +79,10 @@ export interface InspectAnswer {
 /** What is to become of one row. */
 export interface RowResolution extends RowPlace {
   readonly choice: RowChoice;
-  /** Of a merge; columns that are not named stay as they are. */
+  /**
+   * Of a merge. Columns that are not named stay as they are where somebody else has changed them, and
+   * become what they were where nobody has.
+   */
   readonly columns?: Readonly<Record<string, 'before' | 'current'>>;
   /** {@link InspectedRow.seen}. */
   readonly seen: string;

@@ -65,6 +65,26 @@ export function resolved<Table extends PlannedTable>(
   }
 }
 
+/**
+ * A merge in full: of the columns that nobody has named, those where nobody else has been become what
+ * they were, as in any rollback. Told by what the newest step has left, and once for all steps: an
+ * older one may have left, by chance, what the other has written. `after` null: then there is nothing
+ * to compare, and only what is named is taken.
+ */
+export function mergedInFull(
+  facts: Pick<TableFacts, 'columns' | 'key'>,
+  { found, after }: { readonly found: Image | null; readonly after: Image | null },
+  choice: Choice,
+): Choice {
+  if (choice.choice !== 'merge' || found === null || after === null) return choice;
+  const inKey = new Set(facts.key.map(({ name }) => name));
+  const own = facts.columns
+    .filter(({ name, isGenerated }) => !isGenerated && !inKey.has(name))
+    .filter(({ name }) => Object.hasOwn(after, name) && found[name] === after[name]);
+  const undone = own.map(({ name }) => [name, 'before'] as const);
+  return { ...choice, columns: { ...Object.fromEntries(undone), ...choice.columns } };
+}
+
 /** Without the columns that the database computes, for they change with the others. */
 function merged(
   { columns, key }: Pick<TableFacts, 'columns' | 'key'>,

@@ -12,6 +12,7 @@ import type { Gid } from '../protocol/index.ts';
 import {
   type Choice,
   type Choices,
+  mergedInFull,
   noChoices,
   objectionTo,
   resolved,
@@ -68,7 +69,12 @@ export function planned<Table extends PlannedTable>(
   const objection = objectionTo(choices, steps, rows);
   if (objection !== null) return objection;
   const { otherwise } = choices;
-  const chosen = new Map<string, Choice>(choices.rows);
+  const chosen = new Map<string, Choice>(
+    [...choices.rows].map(([identity, choice]) => [
+      identity,
+      inFull(rowOf(rows, identity), steps.get(identity) ?? [], choice),
+    ]),
+  );
   const dirty: DirtyRow[] = [];
   for (const [identity, own] of steps) {
     if (chosen.has(identity)) continue;
@@ -81,6 +87,16 @@ export function planned<Table extends PlannedTable>(
   const [first, ...others] = dirty;
   if (first !== undefined) return { kind: 'dirty', row: first, others };
   return { kind: 'changes', changes: changesOf(undo, rows, chosen), chosen };
+}
+
+function inFull<Table extends PlannedTable>(
+  { table, found }: PlannedRow<Table>,
+  steps: readonly Step[],
+  choice: Choice,
+): Choice {
+  const newest = steps.find((step) => !isLockOnly(step));
+  if (table === null || newest === undefined) return choice;
+  return mergedInFull(table.facts, { found, after: newest.after }, choice);
 }
 
 function changesOf<Table extends PlannedTable>(

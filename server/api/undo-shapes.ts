@@ -43,8 +43,9 @@ export const undoSchemas = {
       choice: { type: 'string', enum: ['restore', 'keep', 'merge'] },
       columns: {
         type: 'object',
-        description: 'Of a merge. Columns that are not named stay as they are.',
-        minProperties: 1,
+        description:
+          'Of a merge. Columns that are not named stay where somebody else has changed them, and ' +
+          'become what they were where nobody has.',
         maxProperties: limits.undoRowsMax,
         additionalProperties: { type: 'string', enum: ['before', 'current'] },
       },

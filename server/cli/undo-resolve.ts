@@ -45,8 +45,8 @@ export function registerResolve(
     .option('--restore <row>', 'it becomes what it was before; repeatable', repeatable)
     .option('--keep <row>', 'it stays as it is now; repeatable', repeatable)
     .option(
-      '--merge <row:columns>',
-      "these columns become what they were ('account 1:cents,note'), the others stay; repeatable",
+      '--merge <row[:columns]>',
+      "what others changed stays, but for these columns ('account 1:cents,note'); repeatable",
       repeatable,
     )
     .addOption(new Option('--others <choice>', 'of other dirty rows').choices(['restore', 'keep']))
@@ -134,13 +134,16 @@ function chosen(
   return { table: row.table, key: row.key, choice, seen: row.seen };
 }
 
+/** A key may hold a colon: what is a row as it stands has no columns behind it. */
 function merged(resource: UndoOfResource, text: string): RowResolution {
+  const whole = rowNameIn(text);
+  if (whole !== null && resource.rows.some((row) => isRow(row, whole))) {
+    return { ...chosen(resource, text, 'merge'), columns: {} };
+  }
   const at = text.lastIndexOf(':');
   const names = at === -1 ? [] : text.slice(at + 1).split(',');
   const columns = names.map((name) => name.trim()).filter((name) => name !== '');
-  if (columns.length === 0) {
-    throw new Failure('INVALID_REQUEST', "--merge takes 'TABLE KEY:COLUMN,COLUMN'.");
-  }
+  if (columns.length === 0) return { ...chosen(resource, text, 'merge'), columns: {} };
   const choices = columns.map((column) => [column, 'before'] as const);
   return {
     ...chosen(resource, text.slice(0, at), 'merge'),

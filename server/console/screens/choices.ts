@@ -29,7 +29,7 @@ export function rowId({ table, key }: { readonly table: string; readonly key: st
   return JSON.stringify([table, key]);
 }
 
-/** Columns to choose of in a merge: those where somebody else has been. */
+/** Columns to choose of in a merge: those where somebody else has been. The others are taken back. */
 export function mergeable(row: InspectedRow): readonly string[] {
   return row.differing;
 }

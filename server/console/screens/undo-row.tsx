@@ -6,7 +6,7 @@ import type {
   ShownRow,
 } from '../../../client-sdk/protocol/undo.ts';
 import { Badge, Table, type Tone } from '../parts/shown.tsx';
-import { type Choice, mergeable } from './choices.ts';
+import type { Choice } from './choices.ts';
 
 const tones: Readonly<Record<RowState, Tone>> = {
   clean: 'good',
@@ -60,7 +60,7 @@ export function UndoRow(props: {
 
 /** A row that is not there has no columns to choose of. */
 function canMerge(row: InspectedRow): boolean {
-  return row.before !== null && row.current !== null && mergeable(row).length > 0;
+  return row.before !== null && row.current !== null;
 }
 
 function Images(props: {
@@ -90,7 +90,11 @@ function Images(props: {
                   {isDiffering ? (
                     <Becomes name={name} chosen={chosen} onChoose={onChoose} />
                   ) : (
-                    <span class="faint">as it is now</span>
+                    <span class="faint">
+                      {row.before?.[name] === row.current?.[name]
+                        ? 'as it is now'
+                        : 'as it was before'}
+                    </span>
                   )}
                 </td>
               ) : null}

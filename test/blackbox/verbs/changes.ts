@@ -98,7 +98,7 @@ export const changes: Readonly<Record<string, Change>> = {
     action: 'undo.resolve',
     async make(world) {
       const { stockUrl, gids } = world;
-      const merge = ['--merge', 'article kettle:pieces'];
+      const merge = ['--merge', 'article kettle'];
       const subject = ends(world, gids.dirty, 'rolledBack', [gids.dirty, ...merge]);
       return {
         ...subject,

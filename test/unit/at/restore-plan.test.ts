@@ -167,6 +167,25 @@ describe('merge', () => {
     expect(changes).toEqual([[mine, { id: '1', a: 'x', b: 'mine' }]]);
   });
 
+  it('takes back what nobody else has changed, unless it is named', async () => {
+    const now = image(1, 'x2', 'mine');
+    const left = image(1, 'x2', 'y');
+    const of = (columns: NonNullable<RowResolution['columns']>) =>
+      planOf([step(1, one, left)], [now], [choice(1, now, { choice: 'merge', columns })]);
+    expect((await of({})).changes).toEqual([[now, { id: '1', a: 'x', b: 'mine' }]]);
+    expect((await of({ b: 'before' })).changes).toEqual([[now, { id: '1', a: 'x', b: one['b'] }]]);
+    expect((await of({ a: 'current' })).changes).toEqual([]);
+  });
+
+  it('keeps what somebody else has written, also when an older step had left the same', async () => {
+    const [first, second, third] = [image(1, '1', 'y'), image(1, '2', 'y'), image(1, '3', 'y')];
+    const now = image(1, '2', 'y');
+    const both = [step(1, second, third), step(1, first, second)];
+    const merge = { choice: 'merge', columns: {} } as const;
+    const { changes } = await planOf(both, [now], [choice(1, now, merge)]);
+    expect(changes).toEqual([]);
+  });
+
   it('takes null for a value', async () => {
     const before = image(1, null, 'y');
     const merge = { choice: 'merge', columns: { a: 'before' } } as const;
