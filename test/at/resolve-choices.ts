@@ -78,6 +78,21 @@ export function choices({ kind, stuck }: ResolveWorld): void {
       expect(await db.undoRows()).toBe(0);
     });
 
+    it('takes back what nobody else has changed, named or not', async () => {
+      const { operator, gid, db, resource } = await stuck(
+        (bank) => bank.query("update account set cents = 450, owner = 'Bea' where id = 2"),
+        ["update account set note = 'mine' where id = 2"],
+      );
+      const rows = [chosen(resource.rows[0], 'merge', {})];
+      const answer = await operator.resolve(gid, { rows });
+      expect(answer.body.rows?.[0]).toMatchObject({
+        from: { owner: 'Bea', cents: '450', note: 'mine', twice: '900' },
+        to: { owner: 'Bob', cents: '500', note: 'mine', twice: '1000' },
+      });
+      await operator.finished(gid);
+      expect(await db.rowsOf('account')).toContain('(2,Bob,500,mine,1000)');
+    });
+
     it.each([
       ['a column that the database computes', { twice: 'before' }, 'the database computes twice'],
       ['a column that is not there', { none: 'current' }, 'its table has no column none'],
