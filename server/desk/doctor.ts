@@ -12,16 +12,17 @@ import { Failure } from '../runtime/failure.ts';
 import { inOrder } from '../runtime/finding.ts';
 import type { Audit } from './audit.ts';
 import { type CallbackPorts, callbackFindings, doorFindings } from './doctor-door.ts';
+import { type OpenPorts, openFindings } from './doctor-open.ts';
 import { type ParticipantPorts, participantFindings } from './doctor-participants.ts';
 
 /** What it looks at. */
-export interface DoctorPorts extends ParticipantPorts, CallbackPorts {
+export interface DoctorPorts extends ParticipantPorts, CallbackPorts, OpenPorts {
   /** Looks at the log from outside. */
   readonly log: () => Promise<readonly Finding[]>;
   readonly audit: Pick<Audit, 'verify'>;
   /** For the time of the answer, and for checks that hang. */
   readonly clock: Clock;
-  readonly coordinator: Pick<Coordinator, 'openParticipants' | 'health'>;
+  readonly coordinator: Pick<Coordinator, 'openParticipants' | 'health' | 'census'>;
 }
 
 /** The doctor of one coordinator. */
@@ -39,6 +40,7 @@ export function createDoctor(ports: DoctorPorts): Doctor {
   const parts = [
     once(clock, 'log.reach', ports.log),
     once(clock, 'audit.chain', () => auditFindings(ports.audit)),
+    once(clock, 'transactions', async () => openFindings(ports)),
     once(clock, 'participant', () => participantFindings(ports)),
     once(clock, 'callbacks', () => callbackFindings(ports)),
     once(clock, 'access', async () => doorFindings(ports.door)),

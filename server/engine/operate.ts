@@ -59,7 +59,10 @@ export interface OperatePorts {
   ) => void;
 }
 
-/** Does it. CONFLICT when nothing is owed, or something else than was seen. */
+/**
+ * Does it. CONFLICT when nothing is owed, or something else than was seen; AT_DIRTY_ROW when it would
+ * end a branch whose rows are to be resolved.
+ */
 export function operate(
   { calls, stamp, look, enter }: OperatePorts,
   request: OperateRequest,
@@ -75,6 +78,8 @@ export function operate(
       if (!request.dryRun) calls.hastenAll(mailbox);
       return answered(shown(tx.phase));
     }
+    const dirty = dirtyAmong(mailbox, tx, request);
+    if (dirty !== null) return answered(refusal('AT_DIRTY_ROW', dirty));
     const event = eventOf(request, stamp());
     if (!request.dryRun) {
       return enter(mailbox, event, (answer) =>
@@ -86,6 +91,32 @@ export function operate(
     answered(shown(next?.phase ?? tx.phase));
   });
 }
+
+/**
+ * Why it may not count as done; null: it may. Undo rows are the locks of their rows: with the branch
+ * ended by word alone nobody would take them away any more. As long as the participant answers, its
+ * dirty rows are resolved there, which ends the branch; one that is gone may be skipped.
+ */
+function dirtyAmong(
+  { calls }: Mailbox,
+  { attention }: Transaction,
+  { action, owed }: OperateRequest,
+): string | null {
+  if (action !== 'skip' && action !== 'resolve') return null;
+  for (const { effect, lastError } of calls.values()) {
+    const { branchId, operation } = effect;
+    // Of the kinds of branches only `at` has it.
+    if (operation !== 'rollback') continue;
+    if (action === 'skip' && branchId !== owed?.branchId) continue;
+    // Before the first attempt of a term the attention tells what the term before has heard.
+    const inherited = attention?.branchId === branchId ? attention.detail : '';
+    if (!(lastError ?? inherited).includes(dirtyRow)) continue;
+    return `branch ${branchId}: its undo rows would hold their rows for ever; resolve them instead (to leave the rows as they are: keep)`;
+  }
+  return null;
+}
+
+const dirtyRow = 'AT_DIRTY_ROW';
 
 function eventOf(
   { action, owed, result, operator }: OperateRequest,

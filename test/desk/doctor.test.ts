@@ -7,6 +7,7 @@ import { Failure } from '../../server/runtime/failure.ts';
 import { createStage, done } from '../engine/stage.ts';
 
 const fine: Finding = { check: 'log.reach', level: 'ok', seen: 'It answers.', remedy: null };
+const debit = { participant: { service: 'bank', method: 'debit' }, payload: null };
 const whole = { entries: 0, head: '0'.repeat(64), brokenAt: null };
 
 async function start(changed: Partial<DoctorPorts> = {}) {
@@ -54,6 +55,28 @@ it('does not look again while a look runs, however many ask', async () => {
   expect(looks).toBe(1);
   await doctor.examine();
   expect(looks).toBe(2);
+});
+
+it('tells of transactions that need a human, and of the oldest that is open', async () => {
+  const { stage, doctor } = await start();
+  const looked = async () => {
+    const examined = doctor.examine();
+    await stage.time.settle();
+    const { findings } = await examined;
+    return ['transactions.attention', 'transactions.old'].map(
+      (check) => found(findings, check)?.level,
+    );
+  };
+  expect(await looked()).toEqual(['ok', 'ok']);
+  stage.script((): CallAnswer => ({ outcome: 'refused', error: 'frozen' }));
+  stage.ask<TransactionAnswer>((e, a) => e.begin({ gid: 'g1', branches: [debit] }, a));
+  await stage.time.settle();
+  expect(await looked()).toEqual(['ok', 'ok']);
+  stage.ask((e, a) => e.decide({ gid: 'g1', direction: 'commit', wait: 'decided' }, a));
+  await stage.time.advance(60_000);
+  expect(await looked()).toEqual(['problem', 'ok']);
+  await stage.time.advance(10 * 60_000);
+  expect(await looked()).toEqual(['problem', 'note']);
 });
 
 it('tells why a check could not be made', async () => {

@@ -10,6 +10,7 @@ import type {
   TransactionAnswer,
   UndoAnswer,
 } from '../../client-sdk/protocol/index.ts';
+import type { OperateAnswer, OperateRequest } from '../../server/engine/operate.ts';
 import { createStage, done, type Stage } from './stage.ts';
 
 const orders: BranchSpec = { kind: 'at', participant: { service: 'shop', method: 'at.orders' } };
@@ -55,6 +56,43 @@ async function resolve(stage: Stage, body: Partial<ResolveRequest>) {
 }
 
 const asked = (stage: Stage) => stage.calls.map((call) => `${call.branchId}:${call.operation}`);
+
+describe('what counts as done by word alone', () => {
+  const operate = async (stage: Stage, request: Partial<OperateRequest>) => {
+    const operator = { who: 'eve', reason: 'test' };
+    const whole = { gid: 'g1', owed: null, result: null, operator, dryRun: false } as const;
+    const asked = stage.ask<OperateAnswer>((e, a) =>
+      e.operate({ ...whole, action: 'resolve', ...request }, a),
+    );
+    await stage.time.settle();
+    return asked.answer;
+  };
+  const skip = { action: 'skip', owed: { branchId: 1, operation: 'rollback' } } as const;
+  const refused = { ok: false, code: 'AT_DIRTY_ROW' };
+
+  test.each([
+    ['skip', skip],
+    ['resolve', {}],
+    ['a dry run', { ...skip, dryRun: true }],
+  ])('%s: no branch whose dirty rows are locked by undo rows', async (_, request) => {
+    const stage = await dirtied([orders, debit]);
+    expect(await operate(stage, request)).toMatchObject(refused);
+    stage.script((call) => (call.operation === 'resolve' ? doneWith(resolved) : done));
+    await resolve(stage, { resource: 'orders', otherwise: { choice: 'keep', seen } });
+    expect(await operate(stage, request)).not.toMatchObject(refused);
+  });
+
+  test('a branch of another resource, and one whose participant is gone', async () => {
+    const stage = await dirtied([orders, stock]);
+    stage.script(({ branchId }) =>
+      branchId === 1 ? dirty : { outcome: 'unknown', error: 'nobody offers store/at.stock' },
+    );
+    await stage.time.advance(60_000);
+    expect(await operate(stage, skip)).toMatchObject(refused);
+    const gone = { branchId: 2, operation: 'rollback' } as const;
+    expect(await operate(stage, { ...skip, owed: gone })).toMatchObject({ ok: true });
+  });
+});
 
 describe('undo', () => {
   test('asks each resource once, whatever its branches, and no branch of another kind', async () => {
