@@ -285,6 +285,22 @@ const ofChoices: readonly Mutant[] = [
     killedBy: ['at-resolve'],
   },
   {
+    name: 'merge-leaves-own-changes',
+    idea: 'a merge leaves what the transaction has changed in columns that nobody has named',
+    file: 'client-sdk/resource/restore-plan.ts',
+    find: 'if (table === null || newest === undefined) return choice;',
+    replace: 'if (table === null || newest !== undefined) return choice;',
+    killedBy: ['restore-plan', 'at-resolve'],
+  },
+  {
+    name: 'done-by-word-over-dirty-rows',
+    idea: 'a branch counts as done while its undo rows hold dirty rows for ever',
+    file: 'server/engine/operate.ts',
+    find: "if (dirty !== null) return answered(refusal('AT_DIRTY_ROW', dirty));",
+    replace: 'void dirty;',
+    killedBy: ['engine'],
+  },
+  {
     name: 'resolved-before-the-decision',
     idea: 'rows are put back for a transaction that may commit yet',
     file: 'server/engine/undo-branches.ts',
