@@ -195,7 +195,9 @@ await describeOn('postgres', (postgres) => {
       await page.waitForLoadState('load');
       const busy = page.locator('[aria-busy="true"]');
       await expect.poll(() => busy.count(), { timeout: 30_000 }).toBe(0);
-      await prepare?.(page);
+      await prepare?.(page).catch(async (cause: unknown) => {
+        throw new Error(`${path(trouble)} shows ${await page.textContent('main')}`, { cause });
+      });
     }
 
     async function shoot(page: Page, name: string, theme: 'light' | 'dark'): Promise<void> {

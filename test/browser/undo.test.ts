@@ -4,6 +4,7 @@
  */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Settle } from '../../client-sdk/index.ts';
 import { describeOnKind, type EitherDatabase } from '../at/either-kind.ts';
 import { startCoordinator, startService } from '../at/world.ts';
 import { buildConsole, describeInBrowser, openBrowser, seriousFindings } from './browser.ts';
@@ -81,6 +82,20 @@ await describeOnKind('postgres', (kind) => {
       await page.getByText('the shop has mended both').first().waitFor();
       await page.getByText('undo.resolve').first().waitFor();
     });
+
+    it('shows the rows as soon as their participant is there again', async () => {
+      const db = await kind.start(schema);
+      const place = { gid: 'order-3', service: 'depot' };
+      const before = await leaveDirty(coordinator.url, db, place);
+      await before.close();
+      await page.goto(`${coordinator.url}/console/transactions/order-3`);
+      await page.getByText('It could not be asked').waitFor();
+      const after = await startService(coordinator.url, place.service);
+      db.at(after, { resource: 'bank' });
+      await after.ready();
+      await page.getByText('1 dirty').waitFor();
+      expect(await page.getByText('It could not be asked').count()).toBe(0);
+    });
   });
 });
 
@@ -89,7 +104,7 @@ async function leaveDirty(
   url: string,
   db: EitherDatabase,
   { gid, service } = { gid: 'order-1', service: 'shop' },
-): Promise<void> {
+): Promise<Settle> {
   const settle = await startService(url, service);
   const bank = db.at(settle, { resource: 'bank' });
   await settle.ready();
@@ -100,4 +115,5 @@ async function leaveDirty(
   await settle.join(gid, () => bank.query('update account set cents = cents - 100'));
   await db.query("update account set cents = 7777, note = 'repaired' where id = 1");
   await post(`/${gid}/rollback`, { wait: 'decided' });
+  return settle;
 }

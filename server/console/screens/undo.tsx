@@ -3,6 +3,7 @@
  * the three ways to resolve those that somebody else has changed. Nothing is written without a look
  * at the dry run.
  */
+import { useRef } from 'preact/hooks';
 import type { UndoAnswer } from '../../../client-sdk/protocol/undo.ts';
 import { useAnswer } from '../answer.ts';
 import { Panel, Refusal } from '../parts/shown.tsx';
@@ -21,7 +22,12 @@ export function UndoPanel(props: {
   const branch = query.get('branch') ?? '';
   const page = cursor === '' ? '' : `&branchId=${branch}&cursor=${encodeURIComponent(cursor)}`;
   const path = `/v1/transactions/${encodeURIComponent(gid)}/undo?limit=${rowsMax}${page}`;
-  const { body, refused, isLoading, again } = useAnswer<UndoAnswer>(path, () => false);
+  // Asked by itself only for as long as somebody could not be asked: what heals is seen to heal.
+  const isFailing = useRef(false);
+  const shown = useAnswer<UndoAnswer>(path, () => isFailing.current);
+  const { body, refused, isLoading, again } = shown;
+  const isUnasked = body?.resources.some(({ error }) => error !== null) === true;
+  isFailing.current = refused !== null || isUnasked;
   const look = (
     <button type="button" onClick={again}>
       Look again
