@@ -6,23 +6,23 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type Ended, runNode } from './child.ts';
 import { type Killer, type KillerName, killers } from './killers.ts';
-import { placeless, placelessPattern } from './sightings.ts';
+import { pathOf, patternOf, type TestPlace } from './sightings.ts';
 
 /** What a killer made of the tree. */
 export type Attempt =
-  /** It failed: `what` names the test, or the seed and the rule; `file` is that of the test. */
-  | { readonly kind: 'found'; readonly what: string; readonly file?: string }
-  /** `tests`: the full names of those that ran, without where their server came from. */
+  /** It failed: `what` names the test, or the seed and the rule; `by` is where that test stands. */
+  | { readonly kind: 'found'; readonly what: string; readonly by?: TestPlace }
+  /** `tests`: the paths of those that ran. */
   | { readonly kind: 'passed'; readonly tests: ReadonlySet<string> }
   /** The server that it needs is not on this machine. */
   | { readonly kind: 'absent' }
   /** It could not be run: that proves nothing. */
   | { readonly kind: 'broken'; readonly reason: string };
 
-/** Some tests of a suite, by their files and full names. */
+/** Some tests of a suite. */
 export interface Selection {
   readonly files: readonly string[];
-  /** As `placeless` gives them. */
+  /** Their paths. */
   readonly tests: readonly string[];
 }
 
@@ -32,7 +32,12 @@ interface Report {
     readonly name: string;
     readonly status: string;
     readonly message: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly ancestorTitles: readonly string[];
+      readonly title: string;
+    }[];
   }[];
 }
 
@@ -67,11 +72,6 @@ export async function attempt(
   return suiteFound(await runNode(folder, args, limitMs), { folder, output });
 }
 
-/** Fits these full names and no other. */
-function patternOf(tests: readonly string[]): string {
-  return `^(?:${tests.map(placelessPattern).join('|')})$`;
-}
-
 function seedsFound({ exitCode, isLate, stdout, stderr }: Ended): Attempt {
   if (isLate) return { kind: 'found', what: 'hangs' };
   if (exitCode === 0) return { kind: 'passed', tests: new Set() };
@@ -98,10 +98,13 @@ function suiteFound(ended: Ended, { folder, output }: Outcome): Attempt {
     return { kind: 'broken', reason: `no report was written: ${lastLine(stderr)}` };
   }
   const tests = report.testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults.map((test) => ({ ...test, file: relative(folder, name) })),
+    assertionResults.map(({ status, fullName, ancestorTitles, title }) => ({
+      ...{ status, fullName },
+      by: { file: relative(folder, name), test: pathOf([...ancestorTitles, title]) },
+    })),
   );
   const failed = tests.find((test) => test.status === 'failed');
-  if (failed !== undefined) return { kind: 'found', what: failed.fullName, file: failed.file };
+  if (failed !== undefined) return { kind: 'found', what: failed.fullName, by: failed.by };
   const unloaded = report.testResults.find(
     (file) => file.status === 'failed' && file.assertionResults.length === 0,
   );
@@ -112,7 +115,7 @@ function suiteFound(ended: Ended, { folder, output }: Outcome): Attempt {
   if (exitCode !== 0) return { kind: 'found', what: 'an error outside of tests' };
   const passed = tests.filter((test) => test.status === 'passed');
   if (passed.length === 0) return { kind: 'absent' };
-  return { kind: 'passed', tests: new Set(passed.map(({ fullName }) => placeless(fullName))) };
+  return { kind: 'passed', tests: new Set(passed.map(({ by }) => by.test)) };
 }
 
 function lastLine(text: string): string {

@@ -37,7 +37,7 @@ export const killers = {
   apply: unit('test/core/apply.test.ts', 'test/core/backoff.test.ts'),
   traces: unit('test/core/traces.test.ts'),
   stories: unit('test/core/properties.test.ts'),
-  engine: unit('test/engine'),
+  engine: { ...unit('test/engine'), testMsMax: 10_000 },
   'memory-log': system(60_000, 'test/conformance/memory-log.test.ts'),
   host: unit('test/sdk/host.test.ts'),
   'row-key': unit('test/sdk/row-key.test.ts'),

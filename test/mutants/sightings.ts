@@ -7,13 +7,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KillerName } from './killers.ts';
 
-/** The test that found a mutant. */
-export interface Sighting {
-  readonly by: KillerName;
-  /** Path from the root. */
+/** One test: its file, from the root, and its path in it, as `pathOf` makes it. */
+export interface TestPlace {
   readonly file: string;
-  /** Full name, as `placeless` gives it. */
   readonly test: string;
+}
+
+/** The test that found a mutant, and the suite that it belongs to. */
+export interface Sighting extends TestPlace {
+  readonly by: KillerName;
 }
 
 /** By the names of mutants. */
@@ -24,15 +26,16 @@ const file = join(import.meta.dirname, 'sightings.json');
 const places = /\((?:environment|container|program)\)/g;
 const anyPlace = '(…)';
 
-/** The full name of a test, wherever its server comes from. */
-export function placeless(test: string): string {
-  return test.replaceAll(places, anyPlace);
+/** The path of a test from the titles around it and its own, wherever its server comes from. */
+export function pathOf(titles: readonly string[]): string {
+  return titles.join(' > ').replaceAll(places, anyPlace);
 }
 
-/** Text of a regular expression that fits the name, whatever the place. */
-export function placelessPattern(test: string): string {
+/** Text of a regular expression that fits these paths and no other. vitest joins titles as we do. */
+export function patternOf(paths: readonly string[]): string {
   const quoted = (text: string) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-  return test.split(anyPlace).map(quoted).join(places.source);
+  const patterns = paths.map((path) => path.split(anyPlace).map(quoted).join(places.source));
+  return `^(?:${patterns.join('|')})$`;
 }
 
 /** The list as it stands in the repository. */

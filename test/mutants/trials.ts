@@ -6,7 +6,7 @@ import { type Attempt, attempt } from './attempt.ts';
 import { runNode } from './child.ts';
 import type { KillerName } from './killers.ts';
 import { type Mutant, plant } from './mutant.ts';
-import { placeless, type Sighting, type Sightings } from './sightings.ts';
+import type { Sighting, Sightings } from './sightings.ts';
 import { copyTree, type Tree } from './tree.ts';
 
 /** What became of a mutant. */
@@ -47,21 +47,21 @@ export async function tryAll(
   mutants: readonly Mutant[],
   { jobs, sightings, onTrial }: TrialOptions,
 ): Promise<readonly Trial[]> {
-  const trees = Array.from({ length: jobs + 1 }, copyTree);
+  const trees = Array.from({ length: jobs + 2 }, copyTree);
   const removeAll = () => {
     for (const tree of trees) tree.remove();
   };
   process.once('exit', removeAll);
   try {
-    const [clean, ...mutated] = trees;
-    if (clean === undefined) return [];
+    const [clean, ahead, ...mutated] = trees;
+    if (clean === undefined || ahead === undefined) return [];
     const workers = jobs === 1 ? 2 : 1;
     const asked = mutants.flatMap(({ name, killedBy }) => {
       const sighting = sightings[name];
       return sighting !== undefined && killedBy.includes(sighting.by) ? [{ name, sighting }] : [];
     });
     const known = new Map(asked.map(({ name, sighting }) => [name, sighting]));
-    const baseline = createBaseline(clean, workers, [...known.values()]);
+    const baseline = createBaseline({ clean, ahead }, workers, [...known.values()]);
     const trials = new Map<Mutant, Trial>();
     const left = [...mutants];
     const work = async (tree: Tree) => {
@@ -74,7 +74,9 @@ export async function tryAll(
         onTrial(trial);
       }
     };
-    await Promise.all(mutated.map(work));
+    // Ahead of the mutants, so that none of them waits until the next suite has been believed.
+    const suites = [...new Set([...known.values()].map(({ by }) => by))];
+    await Promise.all([...suites.map(baseline.sighted), ...mutated.map(work)]);
     return mutants.flatMap((mutant) => trials.get(mutant) ?? []);
   } finally {
     removeAll();
@@ -82,20 +84,21 @@ export async function tryAll(
   }
 }
 
-/** What is said of the tree without a bug; asked once for each killer, one after another. */
+/** What is said of the tree without a bug; asked once for each killer, each kind one after another. */
 interface Baseline {
   whole(name: KillerName): Promise<Attempt>;
   /** Of the tests alone that are to be asked first. */
   sighted(name: KillerName): Promise<Attempt>;
 }
 
+/** `ahead` is for single tests, so that both kinds may be asked at once. */
 function createBaseline(
-  { folder }: Tree,
+  { clean, ahead }: Readonly<Record<'clean' | 'ahead', Tree>>,
   workers: number,
   sightings: readonly Sighting[],
 ): Baseline {
-  let last: Promise<unknown> = Promise.resolve();
   const once = (ask: (name: KillerName) => Promise<Attempt>) => {
+    let last: Promise<unknown> = Promise.resolve();
     const known = new Map<KillerName, Promise<Attempt>>();
     return (name: KillerName) => {
       let found = known.get(name);
@@ -108,12 +111,12 @@ function createBaseline(
     };
   };
   return {
-    whole: once((name) => attempt(folder, name, workers)),
+    whole: once((name) => attempt(clean.folder, name, workers)),
     sighted: once((name) => {
       const these = sightings.filter(({ by }) => by === name);
       const files = [...new Set(these.map(({ file }) => file))];
       const tests = [...new Set(these.map(({ test }) => test))];
-      return attempt(folder, name, workers, { files, tests });
+      return attempt(ahead.folder, name, workers, { files, tests });
     }),
   };
 }
@@ -172,9 +175,9 @@ async function tryKillers(mutant: Mutant, { tree, workers, baseline }: Bench): P
   return { kind: absentCount === mutant.killedBy.length ? 'skipped' : 'survived' };
 }
 
-function killed(by: KillerName, { what, file }: Extract<Attempt, { kind: 'found' }>): Fate {
-  const sighting = file === undefined ? null : { by, file, test: placeless(what) };
-  return { kind: 'killed', by, what, sighting };
+function killed(by: KillerName, found: Extract<Attempt, { kind: 'found' }>): Fate {
+  const sighting = found.by === undefined ? null : { by, ...found.by };
+  return { kind: 'killed', by, what: found.what, sighting };
 }
 
 function why(attempted: Attempt): string {

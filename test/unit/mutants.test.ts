@@ -1,14 +1,15 @@
 /** The list of mutants is up to date: patches apply, names are unique, the page says the same. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { attempt } from '../mutants/attempt.ts';
 import { explained } from '../mutants/explained.ts';
 import { killers } from '../mutants/killers.ts';
 import { mutants } from '../mutants/list.ts';
 import { type Mutant, plant } from '../mutants/mutant.ts';
 import { mutantsPage, pagePath } from '../mutants/page.ts';
-import { placeless, placelessPattern, readSightings } from '../mutants/sightings.ts';
-import { root } from '../mutants/tree.ts';
+import { pathOf, patternOf, readSightings } from '../mutants/sightings.ts';
+import { copyTree, root } from '../mutants/tree.ts';
 
 const names = mutants.map((mutant) => mutant.name);
 
@@ -77,15 +78,27 @@ describe('the list of mutants', () => {
   });
 });
 
-describe('the name of a sighting', () => {
+describe('a sighting', () => {
   test('fits its test wherever the server comes from, and no other', () => {
-    const name = 'on postgres (program) takes (a|b) and $1 (program)';
-    expect(placeless(name)).toBe('on postgres (…) takes (a|b) and $1 (…)');
-    const pattern = new RegExp(`^${placelessPattern(placeless(name))}$`);
-    expect(pattern.test(name)).toBe(true);
-    expect(pattern.test(name.replace('(program)', '(container)'))).toBe(true);
-    expect(pattern.test(name.replace('(program)', '(elsewhere)'))).toBe(false);
-    expect(pattern.test(name.replace('(a|b)', 'a'))).toBe(false);
+    const titles = ['on postgres (program)', 'takes (a|b) and $1'];
+    expect(pathOf(titles)).toBe('on postgres (…) > takes (a|b) and $1');
+    const pattern = new RegExp(patternOf(['x', pathOf(titles)]));
+    expect(pattern.test(titles.join(' > '))).toBe(true);
+    expect(pattern.test('on postgres (container) > takes (a|b) and $1')).toBe(true);
+    expect(pattern.test('on postgres (elsewhere) > takes (a|b) and $1')).toBe(false);
+    expect(pattern.test('on postgres (program) > takes a and $1')).toBe(false);
+  });
+
+  test('is asked alone, inside of suites too', async () => {
+    const file = 'test/core/traces.test.ts';
+    const names = ['transaction/01-commit.txt', 'saga/01-linear.txt'];
+    const tests = names.map((name) => pathOf(['traces', name]));
+    const tree = copyTree();
+    onTestFinished(tree.remove);
+    const asked = await attempt(tree.folder, 'traces', 1, { files: [file], tests });
+    expect(asked).toEqual({ kind: 'passed', tests: new Set(tests) });
+    const gone = await attempt(tree.folder, 'traces', 1, { files: [file], tests: ['traces > x'] });
+    expect(gone).toEqual({ kind: 'absent' });
   });
 });
 
