@@ -12,10 +12,16 @@ const books = (pieces: number, shelf: string, totalCents = total): Books => ({
 test.each([
   [0, true, 'no cent is missing'],
   [-4_200, false, '42.00 are in no wallet'],
-  [4_200, false, '42.00 too many are in the wallets'],
+  [4_200, false, '84.00 were booked where 42.00 were owed'],
 ])('a payout that leaves the wallets %d cents off', (cents, isRight, text) => {
   const verdict = judge('poison', 'committed', books(10, 'B-7', total + cents));
   expect(verdict).toMatchObject({ isRight, text: expect.stringContaining(text) });
+});
+
+test('only of money that is missing it says that somebody has called it done', () => {
+  const textOf = (cents: number) => judge('poison', 'committed', books(10, 'B-7', cents)).text;
+  expect(textOf(total - 4_200)).toContain('saying that it is done moves no money');
+  expect(textOf(total + 4_200)).not.toContain('done');
 });
 
 test.each([

@@ -4,9 +4,11 @@
  * Invariant: neither a process nor a database nor the folder outlives it.
  */
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { consoleFolder } from '../../api/console-files.ts';
 import { createApiClient } from '../../cli/api-client.ts';
 import { exitCodes } from '../../cli/exit.ts';
 import { type StopSignal, watchStop } from '../../cli/stop-signal.ts';
@@ -15,7 +17,7 @@ import { becameReady, freePort } from '../coordinator-api.ts';
 import { DemoFailure } from '../demo-failure.ts';
 import { createLedger } from '../ledger.ts';
 import { patienceMs, stuck, unlessFailed, within } from '../patience.ts';
-import { createSupervisor, type Supervisor } from '../supervisor.ts';
+import { createSupervisor, outputFile, type Supervisor } from '../supervisor.ts';
 import { watchMending } from './mending.ts';
 import { plantTroubles, type Scene } from './plant.ts';
 import { makeDatabase, type NoDatabase, type OwnDatabase, serverVariable } from './postgres.ts';
@@ -42,6 +44,7 @@ interface Night {
 const usualPort = 7_400;
 const coordinatorName = 'coordinator';
 const stopGraceMs = 5_000;
+const howToBuild = 'is not built yet: run `npm run build:console` in the clone, then load the page';
 /** Some twenty requests, three processes one after another, and ten attempts with growing pauses. */
 const plantMsMax = 3 * patienceMs;
 // From source as from the build: the others have the ending of this file.
@@ -102,7 +105,7 @@ async function startCoordinator({ flags, folder, supervisor }: Night): Promise<s
   const url = `http://127.0.0.1:${port}`;
   // Ten attempts soon, so that nobody waits for the attention; long pauses after that, as always.
   const patience = ['--retry-initial', '20ms'];
-  const settings = ['--port', String(port), '--node', 'night', '--log-level', 'warn', ...patience];
+  const settings = ['--port', String(port), '--node', 'night', '--log-level', 'info', ...patience];
   supervisor.start({
     name: coordinatorName,
     command: () => [cli, 'server', ...settings],
@@ -136,16 +139,17 @@ function welcomeLines(
   terminal: Terminal,
 ): readonly string[] {
   const command = (text: string) => `  ${terminal.paint('cyan', text)}`;
+  const isBuilt = existsSync(join(consoleFolder, 'index.html'));
   const isUsual = url === `http://127.0.0.1:${usualPort}`;
   return [
     terminal.paint('bold', `You are on call, and ${count} things have gone wrong.`),
     '',
     `coordinator  ${url}`,
+    `its log      ${outputFile(folder, coordinatorName)}`,
     `console      ${url}/console`,
+    ...(isBuilt ? [] : [`  ${howToBuild}`]),
     `wallets      ${walletsFile(folder)} (SQLite)`,
     ...(stockUrl === null ? [] : [`stock        ${stockUrl}`]),
-    `what they    ${join(folder, '*.out')}`,
-    '  have written',
     '',
     'Where to begin, in another terminal (in a clone `settle` is `npm run -s settle --`):',
     ...(isUsual ? [] : [command(`export SETTLE_URL=${url}`)]),

@@ -40,14 +40,25 @@ export function judge(kind: TroubleKind, phase: Phase, books: Books): Verdict {
 /** It was decided to commit, so money that has left one wallet must be in another one. */
 function ofPayout({ totalCents }: Books): Verdict {
   const missing = openingTotal - totalCents;
+  const { name } = payout;
   if (missing === 0) {
-    return { isRight: true, text: `The ${payout.name} has ended, and no cent is missing.` };
+    return { isRight: true, text: `The ${name} has ended, and no cent is missing.` };
   }
+  if (missing < 0) return { isRight: false, text: textOfTooMuch(-missing) };
   const text =
-    `The ${payout.name} counts as done, and ${euros(Math.abs(missing))} ` +
-    `${missing > 0 ? 'are in no wallet' : 'too many are in the wallets'}: ` +
+    `The ${name} counts as done, and ${euros(missing)} are in no wallet: ` +
     'saying that it is done moves no money. Mend it in the wallets; this is asked again.';
   return { isRight: false, text };
+}
+
+/** Somebody has booked by hand, and the confirm, which was still owed, has booked as well. */
+function textOfTooMuch(extra: number): string {
+  const { name, cents } = payout;
+  return (
+    `The ${name} has ended, and ${euros(cents + extra)} were booked where ${euros(cents)} were owed: ` +
+    'what is still owed is asked again, also while somebody books it by hand. ' +
+    `Take ${euros(extra)} out again; this is looked at again.`
+  );
 }
 
 function ofOrder({ kettle }: Books): Verdict {
