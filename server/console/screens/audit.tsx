@@ -6,8 +6,10 @@ import { useState } from 'preact/hooks';
 import type { AuditAnswer, AuditVerdict, AuditView } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { type Answered, look, withQuery } from '../ask.ts';
-import { Badge, Empty, JsonText, Loading, Panel, Refusal, Time } from '../parts/shown.tsx';
+import { Badge, Empty, GidLink, JsonText, Loading, Panel, Refusal, Time } from '../parts/shown.tsx';
 import { href } from '../route.ts';
+import { count } from '../wording.ts';
+import { about, outcomeOf } from './audit-words.ts';
 
 const pageSize = 50;
 
@@ -77,13 +79,47 @@ function Entry(props: { entry: AuditView; end: AuditView | null; isOpen: boolean
           hash <code>{entry.hash}</code>
         </p>
       </details>
+      <div class="about">
+        <About entry={entry} />
+      </div>
     </li>
   );
 }
 
+const gidsShown = 3;
+
+/** Whom it concerns: all of it stands one click away. */
+function About({ entry }: { entry: AuditView }) {
+  const { gids, service, isQuery } = about(entry);
+  if (service !== null) {
+    return (
+      <a class="mono" href={href(['participants'])}>
+        {service}
+      </a>
+    );
+  }
+  const rest = gids.length - gidsShown;
+  return (
+    <>
+      {isQuery ? <span>{count(gids.length)} by a query</span> : null}
+      {gids.slice(0, gidsShown).map((gid) => (
+        <GidLink key={gid} gid={gid} />
+      ))}
+      {rest > 0 ? <span class="faint">and {count(rest)} more</span> : null}
+    </>
+  );
+}
+
 function Stage({ entry, end }: { entry: AuditView; end: AuditView | null }) {
-  if (entry.stage === 'done') return <Badge tone="good">done, asked as {entry.of}</Badge>;
-  return <Badge>{end === null ? 'asked' : `asked, done as ${end.seq}`}</Badge>;
+  if (entry.stage === 'done') {
+    const { text, tone } = outcomeOf(entry);
+    return (
+      <Badge tone={tone}>
+        {text}, asked as {entry.of}
+      </Badge>
+    );
+  }
+  return <Badge>{end === null ? 'asked' : `asked, ${outcomeOf(end).text} as ${end.seq}`}</Badge>;
 }
 
 function Verify() {
