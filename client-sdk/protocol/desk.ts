@@ -287,7 +287,10 @@ export interface Remedy {
   readonly command: string | null;
 }
 
-/** The two figures of many times that people look at, in ms. */
+/** The longest time that percentiles tell apart, in ms: a figure of as much means that or more. */
+export const percentileMsMax = 300_000;
+
+/** The two figures of many times that people look at, in ms; at most {@link percentileMsMax}. */
 export interface Percentiles {
   readonly p50: number;
   readonly p99: number;

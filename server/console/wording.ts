@@ -1,4 +1,5 @@
 /** Times, spans, counts and words as people read them. Pure; the same words as the command line. */
+import { percentileMsMax } from '../../client-sdk/protocol/desk.ts';
 import type { BranchView, TransactionSummary } from '../../client-sdk/protocol/requests.ts';
 import type { Cause, Participant, Phase } from '../../client-sdk/protocol/words.ts';
 
@@ -30,6 +31,15 @@ export function clock(atMs: number, withMs = false): string {
   return isToday ? time + fraction : `${day(at)} ${time}${fraction}`;
 }
 
+/** `14:03:07` of today, `11-21 14:03` of another day of this year, `2025-11-21` of another one. */
+export function shortClock(atMs: number): string {
+  const at = new Date(atMs);
+  const now = new Date();
+  if (at.toDateString() === now.toDateString()) return clock(atMs);
+  if (at.getFullYear() !== now.getFullYear()) return day(at);
+  return `${day(at).slice(5)} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
 /** All of it, with the offset from UTC, for a tooltip. */
 export function fullTime(atMs: number): string {
   return `${new Date(atMs).toString()} (${atMs})`;
@@ -56,9 +66,18 @@ export function span(ms: number): string {
   return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
-/** The same, short: `19 min`, `3 h`. */
+/** Of what still goes on, in the words of explanations: `12 s`, `19 min`, `3 h`, `2 days`. */
 export function roughSpan(ms: number): string {
-  return span(ms).split(' ').slice(0, 2).join(' ');
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} days`;
+}
+
+/** A percentile: what is above all that is told apart is said to be more. */
+export function percentileText(ms: number): string {
+  return ms >= percentileMsMax ? `> ${span(percentileMsMax)}` : span(ms);
 }
 
 function pair(large: number, unit: string, small: number, smallUnit: string): string {

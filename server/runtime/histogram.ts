@@ -2,12 +2,34 @@
  * Counts of values in fixed buckets, for times in milliseconds. Guard: noting a value allocates
  * nothing, so that it may stand on hot paths; a percentile is only as exact as its bucket.
  */
-import type { Percentiles } from '../../client-sdk/protocol/index.ts';
+import { type Percentiles, percentileMsMax } from '../../client-sdk/protocol/index.ts';
 
 /** Upper bounds, each included in its bucket; one more bucket takes what is above the last one. */
 export const timeBoundsMs: readonly number[] = [
-  0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 130, 200, 300, 500, 1_000, 2_000, 5_000,
-  10_000, 30_000, 60_000, 300_000,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2,
+  3,
+  5,
+  8,
+  13,
+  20,
+  30,
+  50,
+  80,
+  130,
+  200,
+  300,
+  500,
+  1_000,
+  2_000,
+  5_000,
+  10_000,
+  30_000,
+  60_000,
+  percentileMsMax,
 ];
 
 /** For sizes of batches. */

@@ -4,7 +4,7 @@ import type { Phase } from '../../../client-sdk/protocol/words.ts';
 import type { Refused } from '../ask.ts';
 import { useNow } from '../live.ts';
 import { href } from '../route.ts';
-import { clock, fullTime, phaseWords, span } from '../wording.ts';
+import { clock, fullTime, phaseWords, roughSpan, shortClock, span } from '../wording.ts';
 
 /** The colour is never alone: the word is always there. */
 export type Tone = 'plain' | 'good' | 'busy' | 'warn' | 'bad';
@@ -27,20 +27,26 @@ export function PhaseBadge({ phase }: { phase: Phase }) {
   return <Badge tone={tones[phase]}>{phaseWords[phase]}</Badge>;
 }
 
-/** A time of day; the whole of it stands in the tooltip. */
-export function Time({ atMs, withMs = false }: { atMs: number | null; withMs?: boolean }) {
+/** A time of day; the whole of it stands in the tooltip. `isShort`: where there is little room. */
+export function Time(props: {
+  readonly atMs: number | null;
+  readonly withMs?: boolean;
+  readonly isShort?: boolean;
+}) {
+  const { atMs, withMs = false, isShort = false } = props;
   if (atMs === null) return <span class="faint">–</span>;
   return (
     <time class="mono" dateTime={new Date(atMs).toISOString()} title={fullTime(atMs)}>
-      {clock(atMs, withMs)}
+      {isShort ? shortClock(atMs) : clock(atMs, withMs)}
     </time>
   );
 }
 
-/** How long ago, or how long it took. */
+/** How long something took; of what is not over (`toMs` null) for how long it has been so, roughly. */
 export function Age({ fromMs, toMs }: { fromMs: number; toMs: number | null }) {
   const nowMs = useNow(toMs === null);
-  return <span class="mono">{span((toMs ?? nowMs) - fromMs)}</span>;
+  const text = toMs === null ? roughSpan(nowMs - fromMs) : span(toMs - fromMs);
+  return <span class="mono">{text}</span>;
 }
 
 /** A link to a transaction. */
@@ -78,6 +84,11 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
+/** The id of a panel's heading, for a link to it. */
+export function panelId(title: string): string {
+  return `panel-${title.toLowerCase().replaceAll(/\W+/g, '-')}`;
+}
+
 /** A part of a screen with its heading. */
 export function Panel(props: {
   readonly title: string;
@@ -85,7 +96,7 @@ export function Panel(props: {
   readonly class?: string;
   readonly children: ComponentChildren;
 }) {
-  const id = `panel-${props.title.toLowerCase().replaceAll(/\W+/g, '-')}`;
+  const id = panelId(props.title);
   return (
     <section class={`panel ${props.class ?? ''}`} aria-labelledby={id}>
       <header>

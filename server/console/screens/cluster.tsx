@@ -2,7 +2,7 @@
 import type { LogView, NodesAnswer, ShardsAnswer } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { Badge, Empty, Fact, Loading, Panel, Refusal, Table, Time } from '../parts/shown.tsx';
-import { count, counted, span } from '../wording.ts';
+import { count, counted, percentileText } from '../wording.ts';
 import { LogVerify } from './log-verify.tsx';
 
 /** The screen. */
@@ -65,7 +65,9 @@ function Log() {
           <Fact name="unknown appends">{count(body.unknownAppends)}</Fact>
           <Fact name="conflicts">{count(body.conflicts)}</Fact>
           <Fact name="append, p50 / p99">
-            {body.logMs === null ? '–' : `${span(body.logMs.p50)} / ${span(body.logMs.p99)}`}
+            {body.logMs === null
+              ? '–'
+              : `${percentileText(body.logMs.p50)} / ${percentileText(body.logMs.p99)}`}
           </Fact>
         </dl>
       )}

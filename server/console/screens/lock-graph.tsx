@@ -5,7 +5,8 @@
 import { useRef } from 'preact/hooks';
 import type { LockedTransaction, LockGraphAnswer } from '../../../client-sdk/protocol/moment.ts';
 import { useAnswer } from '../answer.ts';
-import { Age, Badge, Empty, GidLink, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
+import { Badge, Empty, GidLink, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
+import { roughSpan } from '../wording.ts';
 import { type WaitNode, waitTree } from './wait-tree.ts';
 
 /** The panel. */
@@ -95,7 +96,7 @@ function Reason({ node: { wait }, graph }: { node: WaitNode; graph: LockGraphAns
   return (
     <>
       <span>
-        waits <Age fromMs={sinceMs} toMs={graph.atMs} /> for{' '}
+        waits <span class="mono">{roughSpan(graph.atMs - sinceMs)}</span> for{' '}
         {kind === 'lock' ? 'a lock' : 'its decision'}
         {database === null ? null : (
           <>
@@ -125,7 +126,7 @@ function Standing({ found, graph }: { found: LockedTransaction; graph: LockGraph
       {phase === null ? <Badge>not begun</Badge> : <PhaseBadge phase={phase} />}
       {startedAtMs === null || isWaiting ? null : (
         <span>
-          open for <Age fromMs={startedAtMs} toMs={graph.atMs} />
+          open for <span class="mono">{roughSpan(graph.atMs - startedAtMs)}</span>
         </span>
       )}
       {isWaiting || connections.length === 0 ? null : (

@@ -14,7 +14,14 @@ import { useHeard } from '../live.ts';
 import { type Layer, StackedChart } from '../parts/chart.tsx';
 import { Age, Empty, GidLink, Loading, Panel, PhaseBadge, Refusal } from '../parts/shown.tsx';
 import { href } from '../route.ts';
-import { count, type Listed, phaseWords, roughSpan, span, troubleText } from '../wording.ts';
+import {
+  count,
+  type Listed,
+  percentileText,
+  phaseWords,
+  roughSpan,
+  troubleText,
+} from '../wording.ts';
 import { DoctorPanel } from './doctor.tsx';
 
 const secondsMax = 300;
@@ -162,9 +169,11 @@ function Times(props: { name: string; times: Percentiles | null }) {
   const { name, times } = props;
   return (
     <div class="tile">
-      <b>{times === null ? '–' : span(times.p50)}</b>
+      <b>{times === null ? '–' : percentileText(times.p50)}</b>
       <span>{name}, p50</span>
-      <small>{times === null ? 'nothing to measure yet' : `p99 ${span(times.p99)}`}</small>
+      <small>
+        {times === null ? 'nothing to measure yet' : `p99 ${percentileText(times.p99)}`}
+      </small>
     </div>
   );
 }

@@ -61,7 +61,7 @@ export function TransactionRows(props: {
           </td>
           <td title={line.services?.join(', ')}>{servicesText(line.services ?? [])}</td>
           <td>
-            <Time atMs={line.startedAtMs} />
+            <Time atMs={line.startedAtMs} isShort />
           </td>
           <td>
             <Age fromMs={line.startedAtMs} toMs={line.finishedAtMs} />

@@ -1,7 +1,7 @@
 /** Why a transaction is where it is, what comes next, and what somebody can do about it. */
 import type { Explanation } from '../../../client-sdk/protocol/desk.ts';
 import type { TransactionView } from '../../../client-sdk/protocol/requests.ts';
-import { Badge, Panel, Refusal, Time } from '../parts/shown.tsx';
+import { Age, Badge, Panel, Refusal, Time } from '../parts/shown.tsx';
 import { spaced } from '../wording.ts';
 
 /** `explanation` null: it is on its way, or was refused. */
@@ -20,7 +20,8 @@ export function Why(props: {
             <p>
               <Badge tone="bad">needs you: {spaced(attention.reason)}</Badge>{' '}
               <span class="faint">
-                since <Time atMs={attention.atMs} />
+                for <Age fromMs={attention.atMs} toMs={null} />, since{' '}
+                <Time atMs={attention.atMs} />
               </span>
             </p>
           )}
