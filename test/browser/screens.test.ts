@@ -78,7 +78,7 @@ const views: Readonly<Record<string, View>> = {
   refused: {
     path: transaction('dirty'),
     async prepare(page) {
-      await page.getByLabel('merge: column by column').check();
+      await page.getByLabel('merge: take back what it did').check();
       await page.getByLabel('cents becomes').selectOption('before');
       await scrollTo(page, '#panel-undo-rows');
     },

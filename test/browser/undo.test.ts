@@ -45,7 +45,7 @@ await describeOnKind('postgres', (kind) => {
 
       await page.goto(`${url}/transactions/order-1`);
       await page.getByText('1 dirty').waitFor();
-      await page.getByLabel('merge: column by column').check();
+      await page.getByLabel('merge: take back what it did').check();
       await page.getByLabel('cents becomes').selectOption('before');
       expect(await seriousFindings(page)).toEqual([]);
       await page.getByRole('button', { name: 'Resolve 1 row' }).click();

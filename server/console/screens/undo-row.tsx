@@ -18,7 +18,7 @@ const tones: Readonly<Record<RowState, Tone>> = {
 const choiceWords: Readonly<Record<RowChoice, string>> = {
   restore: 'restore: as it was before',
   keep: 'keep: as it is now',
-  merge: 'merge: column by column',
+  merge: 'merge: take back what it did, keep what others changed',
 };
 
 /** `onChoose` null: there is nothing to choose. Only dirty rows need a choice. */
