@@ -52,6 +52,10 @@ export function followLinks(event: MouseEvent): void {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (link === null || link.target !== '' || link.origin !== location.origin) return;
   if (!link.pathname.startsWith(base)) return;
+  // A place on this page: the browser goes there.
+  if (link.hash !== '' && link.pathname + link.search === location.pathname + location.search) {
+    return;
+  }
   event.preventDefault();
   go(link.pathname + link.search);
 }

@@ -49,7 +49,9 @@ describeInBrowser('the login of the console', () => {
     await logIn(tokens.vera);
     await page.getByRole('heading', { name: 'Transactions' }).waitFor();
     await page.getByText('vera (viewer)').waitFor();
-    expect(await page.getByRole('button', { name: /Retry|Roll back|Resolve/ }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: /Retry|Roll back|Count as done/ }).count()).toBe(
+      0,
+    );
   });
 
   it('lets an operator change, and forgets who has logged out', async () => {

@@ -1,5 +1,5 @@
 /**
- * Retry, roll back, skip and resolve: for one transaction, for those that are selected, or for all
+ * Retry, roll back, skip, and count as done (`resolve` of the API): for one transaction, for those that are selected, or for all
  * that a query finds. The preview is the coordinator's own dry run, and its count is given back, so
  * that nothing is done to more than was seen.
  */
@@ -23,15 +23,17 @@ const titles: Readonly<Record<OperatorAction, string>> = {
   retry: 'Retry',
   rollback: 'Roll back',
   skip: 'Skip a branch',
-  resolve: 'Resolve',
+  resolve: 'Count as done',
 };
+
+const nobodyIsAsked =
+  'Nobody is asked. No money moves and no row is restored by this; it is the last resort.';
 
 const meanings: Readonly<Record<OperatorAction, string>> = {
   retry: 'All that is owed is asked now, without waiting for the next attempt.',
   rollback: 'An undecided transaction is decided to roll back. A decision never changes.',
-  skip: 'What this branch owes counts as done, because a human has seen to it. Nobody is asked.',
-  resolve:
-    'What every branch owes counts as done, because a human has seen to it. Nobody is asked.',
+  skip: `What this branch owes counts as done, because a human has seen to it. ${nobodyIsAsked}`,
+  resolve: `What every branch owes counts as done, because a human has seen to it. ${nobodyIsAsked}`,
 };
 
 const shownMax = 100;

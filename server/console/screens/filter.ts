@@ -44,6 +44,11 @@ export function conditionsIn(query: URLSearchParams): Conditions {
   );
 }
 
+/** More is asked for than that it is open. */
+export function isNarrowed(conditions: Conditions): boolean {
+  return Object.keys(conditions).some((name) => name !== 'outcome');
+}
+
 /** One of them changed; an empty value takes it out, and paging begins anew. */
 export function changed(
   query: URLSearchParams,

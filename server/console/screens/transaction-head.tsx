@@ -1,10 +1,11 @@
 /** What is to be known of a transaction at first sight, and what can be done to all of it. */
-import type { TransactionView } from '../../../client-sdk/protocol/requests.ts';
+import type { BranchView, TransactionView } from '../../../client-sdk/protocol/requests.ts';
 import type { Wanted } from '../parts/operate.tsx';
-import { Age, Badge, Fact, PhaseBadge, Time } from '../parts/shown.tsx';
+import { Age, Badge, Fact, PhaseBadge, panelId, Time } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { useMayChange } from '../session.ts';
 import { causeText, isFinished } from '../wording.ts';
+import { undoTitle } from './undo.tsx';
 
 /** Facts and actions, side by side. */
 export function Head(props: {
@@ -66,16 +67,27 @@ function Labels({ labels }: { labels: Readonly<Record<string, string>> }) {
   );
 }
 
+/** Asking it again helps only when somebody has put the row back: the row is to be decided about. */
+function isRefusedByRow({ kind, operation, lastError }: BranchView): boolean {
+  return kind === 'at' && operation !== null && lastError?.includes('AT_DIRTY_ROW') === true;
+}
+
 /** Only those that the coordinator would take; what is offered first is what mostly helps. */
 function Actions({ tx, onAct }: { tx: TransactionView; onAct: (wanted: Wanted) => void }) {
   const owes = tx.branches.some(({ operation }) => operation !== null);
+  const isDirty = tx.branches.some(isRefusedByRow);
   const act = (action: 'retry' | 'rollback' | 'resolve') => () => {
     onAct({ action, gids: [tx.gid] });
   };
   return (
     <div class="actions" role="toolbar" aria-label="Actions">
+      {isDirty ? (
+        <a class="button primary" href={`#${panelId(undoTitle)}`}>
+          Resolve its rows
+        </a>
+      ) : null}
       {owes ? (
-        <button type="button" class="primary" onClick={act('retry')}>
+        <button type="button" class={isDirty ? '' : 'primary'} onClick={act('retry')}>
           Retry now …
         </button>
       ) : null}
@@ -85,7 +97,7 @@ function Actions({ tx, onAct }: { tx: TransactionView; onAct: (wanted: Wanted) =
         </button>
       ) : (
         <button type="button" onClick={act('resolve')}>
-          Resolve …
+          Count as done …
         </button>
       )}
     </div>

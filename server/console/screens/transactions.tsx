@@ -13,7 +13,7 @@ import { Empty, Refusal } from '../parts/shown.tsx';
 import { go, href } from '../route.ts';
 import { useMayChange } from '../session.ts';
 import { count, counted, type Listed } from '../wording.ts';
-import { conditionsIn, queryOf } from './filter.ts';
+import { conditionsIn, isNarrowed, queryOf } from './filter.ts';
 import { FilterBar } from './filter-bar.tsx';
 import { SavedViews } from './saved-views.tsx';
 import { TransactionRows } from './transaction-rows.tsx';
@@ -59,6 +59,7 @@ export function TransactionsScreen({ query }: { query: URLSearchParams }) {
           {conditions.outcome === undefined || conditions.outcome === 'open' ? (
             <BulkBar
               selected={selected}
+              isNarrowed={isNarrowed(conditions)}
               onAll={(action) => setWanted({ action, query: queryOf(conditions) })}
               onSelected={(action) => setWanted({ action, gids: [...selected] })}
               onNone={() => setSelected(new Set())}
@@ -153,11 +154,12 @@ type BulkAction = 'retry' | 'rollback' | 'resolve';
 const bulkActions: readonly (readonly [BulkAction, string])[] = [
   ['retry', 'Retry'],
   ['rollback', 'Roll back'],
-  ['resolve', 'Resolve'],
+  ['resolve', 'Count as done'],
 ];
 
 function BulkBar(props: {
   readonly selected: ReadonlySet<string>;
+  readonly isNarrowed: boolean;
   readonly onSelected: (action: BulkAction) => void;
   readonly onAll: (action: BulkAction) => void;
   readonly onNone: () => void;
@@ -166,12 +168,18 @@ function BulkBar(props: {
   if (!mayChange) return null;
   const isAll = props.selected.size === 0;
   const act = isAll ? props.onAll : props.onSelected;
+  // Asking again does no harm; the others are not for everything that is open.
+  const offered = bulkActions.filter(([action]) => {
+    return !isAll || props.isNarrowed || action === 'retry';
+  });
   return (
     <div class="bulk" role="toolbar" aria-label="Bulk actions">
       <span>
-        {isAll ? 'All open ones that fit:' : `${counted(props.selected.size, 'row')} selected:`}
+        {isAll
+          ? `All open ones${props.isNarrowed ? ' that fit' : ''}:`
+          : `${counted(props.selected.size, 'row')} selected:`}
       </span>
-      {bulkActions.map(([action, name]) => (
+      {offered.map(([action, name]) => (
         <button type="button" key={action} onClick={() => act(action)}>
           {name} …
         </button>

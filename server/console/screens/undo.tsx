@@ -11,6 +11,9 @@ import { UndoResource } from './undo-resource.tsx';
 
 const rowsMax = 50;
 
+/** Heading of the panel. */
+export const undoTitle = 'Undo rows';
+
 /** All at branches of a transaction. Asked once and on demand, for it asks databases. */
 export function UndoPanel(props: {
   readonly gid: string;
@@ -38,7 +41,7 @@ export function UndoPanel(props: {
     onDone();
   };
   return (
-    <Panel title="Undo rows" aside={look}>
+    <Panel title={undoTitle} aside={look}>
       {refused === null ? null : <Refusal refused={refused} what="Undo rows" />}
       {isLoading ? <p aria-busy="true">Asking the participants …</p> : null}
       {body?.resources.map((resource) => (
