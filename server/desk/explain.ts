@@ -6,6 +6,7 @@
 import type {
   BranchId,
   BranchView,
+  Cause,
   EpochMs,
   Explanation,
   Participant,
@@ -39,14 +40,20 @@ export function explain(view: TransactionView, seen: Seen): Explanation {
   return { gid, phase, why: why + neededText(view, why, seen.nowMs), next, nextAtMs, remedies };
 }
 
+/** Errors that begin alike are the same one. */
+const comparedMax = 120;
+
 /** Since when it needs a human, and for what unless `why` has said it. */
-function neededText({ attention, branches }: TransactionView, why: string, nowMs: EpochMs): string {
+function neededText(view: TransactionView, why: string, nowMs: EpochMs): string {
+  const { attention, branches, cause } = view;
   if (attention === null) return '';
-  const { atMs, branchId, detail } = attention;
-  const lastError = branches.find((branch) => branch.branchId === branchId)?.lastError ?? '';
-  // A code at its front is put into words.
-  const error = lastError.replace(/^[A-Z_]+: /, '');
-  const isTold = error !== '' && detail.includes(error) && why.includes(error);
+  const { atMs, detail } = attention;
+  const errors = branches.map(({ lastError }) => lastError ?? '').concat(cause?.detail ?? '');
+  const isTold = errors.some((error) => {
+    // A code at its front is put into words, and the end of a long one is cut off.
+    const start = withoutCode(error).slice(0, comparedMax);
+    return start !== '' && detail.includes(start) && why.includes(start);
+  });
   return ` A human was asked for ${ago(nowMs - atMs)}${isTold ? '' : `: ${detail}`}.`;
 }
 
@@ -160,7 +167,7 @@ function decided(view: TransactionView, nowMs: EpochMs): Story {
   const story = owedStory(view, owing, nowMs);
   const isCommit = phase === 'committing';
   const to = isCommit ? 'commit' : 'roll back';
-  const because = cause === null ? '' : `, ${becauseOf(cause)}`;
+  const because = cause === null ? '' : `, ${becauseOf(untold(cause, owing))}`;
   const abandoned = cause?.kind === 'deadline' ? ' Its initiator was too slow, or died.' : '';
   const rule = isCommit
     ? 'It can only go forward now: what is owed is asked until it is done.'
@@ -172,6 +179,13 @@ function decided(view: TransactionView, nowMs: EpochMs): Story {
   const rest = left === 0 ? '' : ` ${left} of ${branches.length} ${are} not there yet.`;
   const why = `It is decided to ${to}${because}.${abandoned}${pivot}${rest} ${story.why} ${rule}`;
   return { ...story, why };
+}
+
+/** Without the error that is told anyhow: the compensation of a step may fail as the step has. */
+function untold({ detail, ...cause }: Cause, owing: readonly Owing[]): Cause {
+  if (detail === undefined) return cause;
+  const told = owing.map(({ lastError }) => withoutCode(lastError ?? ''));
+  return told.includes(withoutCode(detail)) ? cause : { ...cause, detail };
 }
 
 /** About the branches that owe an answer: the one that fails most speaks for all. */

@@ -88,6 +88,24 @@ describe('decided', () => {
     ]);
   });
 
+  it('tells a long error once, though what is kept of it is cut off', async () => {
+    const { stage, explained } = await watching();
+    stage.script(() => refused(`account closed${' and locked'.repeat(60)}`));
+    begin(stage, 60_000);
+    await decide(stage, 'commit');
+    const { why } = await explained('g1');
+    expect(why.match(/account closed/g)).toHaveLength(1);
+  });
+
+  it('tells an error once that is the cause of the rollback, too', async () => {
+    const { stage, explained } = await watching();
+    stage.script(() => refused('no money'));
+    begin(stage, 60_000);
+    await decide(stage, 'rollback');
+    const { why } = await explained('g1');
+    expect(why.match(/no money/g)).toHaveLength(1);
+  });
+
   it('offers the last resort once a human was asked for', async () => {
     const { stage, explained } = await watching();
     stage.script(() => refused('account closed'));
