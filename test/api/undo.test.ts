@@ -132,13 +132,6 @@ describe('bodies', () => {
       'rows[0].columns',
     ],
     [
-      'a merge of nothing',
-      'resolve',
-      { ...resolve, rows: [{ ...merge, columns: {} }] },
-      'INVALID_REQUEST',
-      'columns',
-    ],
-    [
       'a merge with after',
       'resolve',
       { ...resolve, rows: [{ ...merge, columns: { a: 'after' } }] },
