@@ -234,6 +234,8 @@ export interface ResolveRequest {
 
 /** The rows as they were found and as they are now; of a dry run: as they would be. */
 export interface ResolvedAnswer {
+  /** Its entry in the audit; null of a dry run. */
+  readonly auditSeq: number | null;
   readonly gid: Gid;
   readonly branchIds: readonly BranchId[];
   readonly participant: Participant;

@@ -9,6 +9,7 @@ import {
   branchId,
   gid,
   integer,
+  integerOrNull,
   listOf,
   name,
   orNull,
@@ -137,6 +138,7 @@ export const undoAnswerSchemas = {
     columnsLeftOut: integer,
   }),
   ResolvedAnswer: answer({
+    auditSeq: { ...integerOrNull, description: 'Its entry in the audit; null of a dry run.' },
     gid: text,
     branchIds: listOf(integer),
     participant: ref('Participant'),

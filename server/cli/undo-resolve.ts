@@ -74,8 +74,9 @@ async function resolve(text: string, options: ResolveOptions, terminal: Terminal
   const answer = await send(options.dryRun === true);
   if (options.json) terminal.print(JSON.stringify(answer));
   else for (const line of resolvedLines(answer, terminal)) terminal.print(line);
-  if (answer.dryRun) terminal.say('A dry run: nothing was done.');
-  else terminal.say('Written; the rollback of these branches is done.');
+  if (answer.auditSeq === null) return terminal.say('A dry run: nothing was done.');
+  terminal.say('Written; the rollback of these branches is done.');
+  terminal.say(`On the record: audit ${answer.auditSeq}.`);
 }
 
 /** The request without its gid, which is in the address. */

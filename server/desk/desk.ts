@@ -60,6 +60,9 @@ export interface DeskPorts {
   readonly doctor: Doctor;
 }
 
+/** What the coordinator answers: it knows nothing of the audit. */
+type ResolvedRows = Omit<ResolvedAnswer, 'auditSeq'>;
+
 /** At the same time: each may wait for a durable record, and they share commits. */
 const atOnce = 64;
 const auditLimitDefault = 50;
@@ -130,14 +133,15 @@ export function createDesk(ports: DeskPorts): Desk {
     },
     async resolve(request, who) {
       const ask = () =>
-        new Promise<Answer<ResolvedAnswer>>((done) => coordinator.resolve(request, done));
-      if (request.dryRun === true) return ask();
+        new Promise<Answer<ResolvedRows>>((done) => coordinator.resolve(request, done));
+      if (request.dryRun === true) return withSeq(await ask(), null);
       if (isReadOnly) return readOnly;
-      const { gid, branchId = null, resource = null, reason, rows = [], otherwise } = request;
-      const choices = rows.map(({ table, key, choice }) => ({ table, key, choice }));
-      const rest = otherwise?.choice ?? null;
-      const target = { gid, branchId, resource, choices, otherwise: rest };
-      const draft = { who, action: 'undo.resolve', reason, target };
+      const draft = {
+        who,
+        action: 'undo.resolve',
+        reason: request.reason,
+        target: rowsOf(request),
+      };
       const done = await refusing(() =>
         onRecord(draft, async () => {
           const answer = await ask();
@@ -147,7 +151,7 @@ export function createDesk(ports: DeskPorts): Desk {
           return { answer, before: null, after };
         }),
       );
-      return done.ok ? done.body.answer : done;
+      return done.ok ? withSeq(done.body.answer, done.body.seq) : done;
     },
     change(draft, work) {
       return isReadOnly ? Promise.resolve(readOnly) : refusing(() => onRecord(draft, work));
@@ -198,6 +202,20 @@ function targetOf(request: OperationRequest, gids: readonly Gid[]): Json {
     ...(operation === undefined ? {} : { operation }),
     ...(result === undefined ? {} : { result }),
   };
+}
+
+function withSeq(answer: Answer<ResolvedRows>, auditSeq: number | null): Answer<ResolvedAnswer> {
+  return answer.ok ? { ...answer, body: { auditSeq, ...answer.body } } : answer;
+}
+
+/** What was chosen, whole: a merge is known by its columns only. Digests say nothing to a reader. */
+function rowsOf(request: ResolveRequest): Json {
+  const { gid, branchId = null, resource = null, rows = [], otherwise } = request;
+  const choices = rows.map(({ table, key, choice, columns }) => ({
+    ...{ table, key, choice },
+    ...(columns === undefined ? {} : { columns: { ...columns } }),
+  }));
+  return { gid, branchId, resource, choices, otherwise: otherwise?.choice ?? null };
 }
 
 /** By gid, short: entries of a thousand transactions stay small. */

@@ -46,11 +46,14 @@ import {
 /** What operators may ask; part of the coordinator. Nothing of it is kept in the log. */
 export interface OperatorDesk {
   undo(request: UndoRequest, answered: Answered<UndoAnswer>): void;
-  resolve(request: ResolveRequest, answered: Answered<ResolvedAnswer>): void;
+  resolve(request: ResolveRequest, answered: Answered<ResolvedRows>): void;
   locks(request: LocksRequest, answered: Answered<LocksAnswer>): void;
   /** Whether a resource has its tables. `method`: `at.<resource>`. */
   health(request: MethodRequest, answered: Answered<HealthAnswer>): void;
 }
+
+/** What came of a resolution, before it has its place in the audit. */
+export type ResolvedRows = Omit<ResolvedAnswer, 'auditSeq'>;
 
 /** Which method is asked. */
 export interface MethodRequest {
@@ -161,7 +164,7 @@ interface ResolveWish {
 function askResolve(
   calls: Calls,
   { mailbox, tx, request }: ResolveWish,
-  answered: Answered<ResolvedAnswer>,
+  answered: Answered<ResolvedRows>,
 ): void {
   const named = branchesToResolve(tx, request);
   if (!named.ok) return answered(named);

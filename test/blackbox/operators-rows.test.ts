@@ -103,6 +103,7 @@ await describeOnKind('postgres', (kind) => {
     expect(JSON.parse(merged.stdout)).toMatchObject({ dryRun: false, rowsTotal: 2 });
     expect(await operator.finished(gid)).toMatchObject({ phase: 'rolledBack' });
     expect(await db.rowsOf('account')).toEqual(['(1,1000,mine)', '(2,500,)', '(3,0,third)']);
+    expect(JSON.parse(merged.stdout).auditSeq).toBeGreaterThan(0);
     expect((await settle('audit', 'list')).stdout).toMatch(/eve +undo\.resolve +done +\d+ +g-/);
     expect(await settle('audit', 'verify')).toMatchObject({ code: 0 });
   });

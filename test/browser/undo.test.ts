@@ -55,7 +55,7 @@ await describeOnKind('postgres', (kind) => {
       await page.getByLabel('Reason').fill('the note is right, the cents are not');
       expect(await seriousFindings(page)).toEqual([]);
       await page.getByRole('button', { name: 'Resolve', exact: true }).click();
-      await page.getByText('written. It is in the').waitFor();
+      await page.getByText('written. On the record as audit entry').waitFor();
       await page.getByRole('button', { name: 'Close' }).last().click();
       await page.locator('.facts').getByText('rolled back', { exact: true }).waitFor();
       expect(await db.rowsOf('account')).toEqual(['(1,1000,repaired)', '(2,500,second)']);
@@ -74,7 +74,7 @@ await describeOnKind('postgres', (kind) => {
       expect(await seriousFindings(page)).toEqual([]);
       await page.getByLabel('Reason').fill('the shop has mended both');
       await page.getByRole('button', { name: 'Resolve', exact: true }).click();
-      await page.getByText('written. It is in the').waitFor();
+      await page.getByText('written. On the record as audit entry').waitFor();
       await page.getByRole('button', { name: 'Close' }).last().click();
       await page.locator('.facts').getByText('rolled back', { exact: true }).waitFor();
       expect(await db.rowsOf('account')).toEqual(['(1,7777,repaired)', '(2,400,repaired)']);

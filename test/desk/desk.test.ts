@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type {
   CallAnswer,
   OperationRequest,
+  RowResolution,
   TransactionAnswer,
 } from '../../client-sdk/protocol/index.ts';
 import { createAudit } from '../../server/desk/audit.ts';
@@ -153,6 +154,43 @@ it('gives a skipped run of a saga the result that was named', async () => {
   await stage.time.settle();
   expect(stage.calls.at(-1)).toMatchObject({ method: 'sleep', results: { fly: 'F1' } });
   expect((await stage.view('s1')).phase).toBe('committed');
+});
+
+it('resolves rows with every choice whole on the record, and tells which entry it is', async () => {
+  const { stage, desk, wait, entries } = await start();
+  const resolved = {
+    outcome: 'done',
+    result: { kind: 'resolved', rows: [], rowsTotal: 2 },
+  } as const;
+  stage.script(({ operation }) => (operation === 'resolve' ? resolved : away));
+  const participant = { service: 'shop', method: 'at.orders' };
+  const branches = [{ kind: 'at', participant } as const];
+  stage.ask<TransactionAnswer>((e, a) => e.begin({ gid: 'g1', branches }, a));
+  await stage.time.settle();
+  stage.ask<TransactionAnswer>((e, a) =>
+    e.decide({ gid: 'g1', direction: 'rollback', wait: 'decided' }, a),
+  );
+  await stage.time.advance(10);
+  const merge = {
+    table: 't',
+    key: '["1"]',
+    choice: 'merge',
+    columns: { cents: 'before' },
+  } as const;
+  const keep = { table: 't', key: '["2"]', choice: 'keep' } as const;
+  const rows: readonly RowResolution[] = [merge, keep].map((row) => ({ ...row, seen: 'a' }));
+  const request = { gid: 'g1', resource: 'orders', rows, reason };
+  const dry = await wait(desk.resolve({ ...request, dryRun: true }, 'eve'));
+  expect(dry).toMatchObject({ ok: true, body: { auditSeq: null, dryRun: true } });
+  expect(await entries()).toEqual([]);
+  const answer = await wait(desk.resolve(request, 'eve'));
+  expect(answer).toMatchObject({ ok: true, body: { auditSeq: 1, dryRun: false, rowsTotal: 2 } });
+  const choices = [merge, keep];
+  const target = { gid: 'g1', branchId: null, resource: 'orders', choices, otherwise: null };
+  expect(await entries()).toMatchObject([
+    { seq: 1, action: 'undo.resolve', stage: 'asked', target },
+    { seq: 2, action: 'undo.resolve', stage: 'done', of: 1, after: { rows: 2 } },
+  ]);
 });
 
 it('does it to all that a query finds, unless it finds more than was seen', async () => {

@@ -5,12 +5,12 @@ import type {
   CallAnswer,
   Json,
   LocksAnswer,
-  ResolvedAnswer,
   ResolveRequest,
   TransactionAnswer,
   UndoAnswer,
 } from '../../client-sdk/protocol/index.ts';
 import type { OperateAnswer, OperateRequest } from '../../server/engine/operate.ts';
+import type { ResolvedRows } from '../../server/engine/operator.ts';
 import { createStage, done, type Stage } from './stage.ts';
 
 const orders: BranchSpec = { kind: 'at', participant: { service: 'shop', method: 'at.orders' } };
@@ -50,7 +50,7 @@ async function undo(stage: Stage, query: object = {}) {
 
 async function resolve(stage: Stage, body: Partial<ResolveRequest>) {
   const request = { gid: 'g1', reason: 'test', ...body };
-  const asked = stage.ask<ResolvedAnswer>((e, a) => e.resolve(request, a));
+  const asked = stage.ask<ResolvedRows>((e, a) => e.resolve(request, a));
   await stage.time.settle();
   return asked.answer;
 }

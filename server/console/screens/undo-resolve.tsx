@@ -30,11 +30,12 @@ export function ResolveDialog(props: {
           what={undoneWords(answer.refused, 'Nothing was written')}
         />
       );
+    const { auditSeq } = answer.body;
     return (
       <>
         <p>
-          {counted(answer.body.rowsTotal, 'row')} written. It is in the{' '}
-          <a href={href(['audit'])}>audit</a>.
+          {counted(answer.body.rowsTotal, 'row')} written. On the record as{' '}
+          <a href={href(['audit'], { at: String(auditSeq) })}>audit entry {auditSeq}</a>.
         </p>
         <ResolvedRows answer={answer.body} />
       </>
