@@ -209,6 +209,13 @@ export const errorTable = {
     title: 'No rollback of that resource waits for rows to be resolved.',
     remedy: 'Read the transaction: rows are resolved while it rolls back and their branch is open.',
   },
+  NOTHING_OWED: {
+    status: 409,
+    retryable: false,
+    title: 'What is to be asked again, or to count as done, is not owed now.',
+    remedy:
+      'Read the transaction: it is not decided yet, has ended, or owes something else by now.',
+  },
   INVALID_CONFIG: {
     status: 500,
     retryable: false,

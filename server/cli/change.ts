@@ -71,7 +71,7 @@ async function changeMany(
   if (options.dryRun === true || seen.matched === 0) return tell([seen], options, terminal);
   if (options.yes !== true) {
     if (!terminal.isAsking) {
-      const how = 'add --yes; --dry-run tells what would be done';
+      const how = 'give --yes to go on, or --dry-run to hear what would be done';
       throw new Failure('INVALID_REQUEST', `Nobody can be asked here: ${how}.`);
     }
     preview(seen, terminal);

@@ -64,11 +64,18 @@ export function exitCodeOf(code: ErrorCode): number {
   }
 }
 
-/** The line for people: `settle: CODE: title detail remedy`. One line, whatever the error holds. */
+/**
+ * The line for people: `settle: CODE: title detail remedy`. One line, whatever the error holds. Of a
+ * request that does not fit the detail alone: its title and remedy speak of bodies over HTTP, and who
+ * sits at a terminal has written an option.
+ */
 export function failureLine(error: unknown): string {
   const code = codeOf(error) ?? 'INTERNAL';
   const { title, remedy } = errorTable[code];
-  return `settle: ${code}: ${title} ${sentence(detailOf(error))}${remedy}`.replaceAll(/\s+/g, ' ');
+  const detail = sentence(detailOf(error));
+  const isUsage = code === 'INVALID_REQUEST' && detail !== '';
+  const text = isUsage ? detail : `${title} ${detail}${remedy}`;
+  return `settle: ${code}: ${text}`.replaceAll(/\s+/g, ' ').trim();
 }
 
 function detailOf(error: unknown): string {

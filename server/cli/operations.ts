@@ -132,7 +132,7 @@ async function skipBranch(
   await change({ named, target: { gids: [gid] }, client }, options, terminal);
 }
 
-/** The operation that the branch owes. Throws Failure NOT_FOUND, CONFLICT. */
+/** The operation that the branch owes. Throws Failure NOT_FOUND, NOTHING_OWED. */
 async function owing(
   { gid, branchId }: BranchPlace,
   client: Change['client'],
@@ -143,7 +143,7 @@ async function owing(
   return operationOf(branch);
 }
 
-function operationOf({ branchId, operation }: BranchView) {
+function operationOf({ branchId, operation, state }: BranchView) {
   switch (operation) {
     case 'confirm':
     case 'cancel':
@@ -153,7 +153,7 @@ function operationOf({ branchId, operation }: BranchView) {
     case 'rollback':
       return operation;
     default:
-      throw new Failure('CONFLICT', `Branch ${branchId} owes nothing now.`);
+      throw new Failure('NOTHING_OWED', `Branch ${branchId} is ${state}.`);
   }
 }
 

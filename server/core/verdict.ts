@@ -37,7 +37,7 @@ export function refused(code: ErrorCode, detail: string): Verdict {
 
 /** Nothing changes: a human cannot settle what is not owed. */
 export function notAsked(owed: Parameters<typeof keyOf>[0]): Verdict {
-  return refused('CONFLICT', `${keyOf(owed)} is not asked now`);
+  return refused('NOTHING_OWED', `${keyOf(owed)} is not asked now`);
 }
 
 /** A change that somebody asked for and waits for. */

@@ -60,7 +60,7 @@ export interface OperatePorts {
 }
 
 /**
- * Does it. CONFLICT when nothing is owed, or something else than was seen; AT_DIRTY_ROW when it would
+ * Does it. NOTHING_OWED when nothing is owed, or something else than was seen; AT_DIRTY_ROW when it would
  * end a branch whose rows are to be resolved.
  */
 export function operate(
@@ -74,7 +74,8 @@ export function operate(
       return { ok: true, body: { gid, name, before, after } };
     };
     if (request.action === 'retry') {
-      if (outstanding(tx).length === 0) return answered(refusal('CONFLICT', 'it owes nothing now'));
+      if (outstanding(tx).length === 0)
+        return answered(refusal('NOTHING_OWED', `it is ${tx.phase}`));
       if (!request.dryRun) calls.hastenAll(mailbox);
       return answered(shown(tx.phase));
     }

@@ -102,7 +102,7 @@ it('a dry run tells what would be, and does and writes nothing', async () => {
   const resolve = await operate({ action: 'resolve', gids: ['g2'], dryRun: true });
   expect(resolve.results).toMatchObject([{ before: 'committing', after: 'committed' }]);
   const retry = await operate({ action: 'retry', gids: ['g1', 'g2'], dryRun: true });
-  expect(retry.results).toMatchObject([{ error: { code: 'CONFLICT' } }, { error: null }]);
+  expect(retry.results).toMatchObject([{ error: { code: 'NOTHING_OWED' } }, { error: null }]);
   expect([stage.appended.length, stage.calls.length]).toEqual([rows, calls]);
   expect(await entries()).toEqual([]);
   expect((await stage.view('g1')).phase).toBe('active');
@@ -124,7 +124,7 @@ it('skips one operation, as it was seen to be owed, and resolves all of one', as
   await committing(stage, 'g1', 'g2');
   const skip = { action: 'skip', gids: ['g1'], branchId: 1 } as const;
   const wrong = await operate({ ...skip, operation: 'cancel' });
-  expect(wrong.results).toMatchObject([{ error: { code: 'CONFLICT' } }]);
+  expect(wrong.results).toMatchObject([{ error: { code: 'NOTHING_OWED' } }]);
   await operate({ ...skip, operation: 'confirm' });
   expect((await stage.view('g1')).branches).toMatchObject([
     { state: 'confirmed' },
@@ -137,7 +137,7 @@ it('skips one operation, as it was seen to be owed, and resolves all of one', as
   });
   const written = await entries();
   expect(written.filter(({ stage: at }) => at === 'done').map(({ after }) => after)).toEqual([
-    { g1: 'CONFLICT' },
+    { g1: 'NOTHING_OWED' },
     { g1: 'committing' },
     { g1: 'committed', g2: 'committed' },
   ]);

@@ -32,6 +32,13 @@ describe('failures', () => {
     );
   });
 
+  test('an option that is missing is said, not the shapes of HTTP', () => {
+    const failure = new Failure('INVALID_REQUEST', 'Nobody can be asked here: give --yes.');
+    expect(failureLine(failure)).toBe(
+      'settle: INVALID_REQUEST: Nobody can be asked here: give --yes.',
+    );
+  });
+
   test('anything else is INTERNAL, without a stack', () => {
     const line = failureLine(new TypeError('boom'));
     expect(line).toContain('settle: INTERNAL: ');

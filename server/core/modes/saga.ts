@@ -97,7 +97,8 @@ function decide(tx: Saga, event: Event<'decide'>): Verdict {
 function settle(tx: Saga, event: Event<'settle'>): Verdict {
   const { owed, result, operator, atMs } = event;
   if (owed === null) {
-    if (tx.phase === 'active') return refused('CONFLICT', 'it is not decided: roll it back first');
+    if (tx.phase === 'active')
+      return refused('NOTHING_OWED', 'it is not decided: roll it back first');
     const done = owedToTheEnd(tx).map((s) => settled(tx, s.branchId, null));
     return done.length === 0 ? accepted() : urgent({ kind: 'done', done, operator, atMs });
   }

@@ -143,7 +143,8 @@ function takeResults(tx: TwoPhase, event: Event<'results'>): Verdict {
 }
 
 function settle(tx: TwoPhase, event: Event<'settle'>): Verdict {
-  if (tx.phase === 'active') return refused('CONFLICT', 'it is not decided: roll it back first');
+  if (tx.phase === 'active')
+    return refused('NOTHING_OWED', 'it is not decided: roll it back first');
   const { owed, operator, atMs } = event;
   const { phase, branches } = tx;
   const open = outstanding(tx).filter((effect) => owed === null || effect.key === keyOf(owed));
