@@ -144,6 +144,7 @@ function createParts(
   const lookout = createLookout({
     ...{ clock, log, desk, coordinator: engine, channel: channelTransport },
     callbacks: callbacks[0] ?? null,
+    retry: options.retry,
     node: {
       node: config.node,
       version,

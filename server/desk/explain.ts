@@ -13,6 +13,7 @@ import type {
   Remedy,
   TransactionView,
 } from '../../client-sdk/protocol/index.ts';
+import { dirtyRemedies } from './explain-dirty.ts';
 import { span } from './span.ts';
 import { becauseOf } from './timeline.ts';
 
@@ -31,6 +32,14 @@ export interface Seen {
   readonly nowMs: EpochMs;
   /** Steps of a saga after which it only goes forward. */
   readonly pivots: readonly BranchId[];
+  /** How long the pauses between attempts become. */
+  readonly retry: Pauses;
+}
+
+/** The first pause between attempts is no longer than this, and none is longer than that. */
+export interface Pauses {
+  readonly initialMs: number;
+  readonly capMs: number;
 }
 
 /** Explains the view. */
@@ -86,7 +95,7 @@ function storyOf(view: TransactionView, seen: Seen): Story {
       return view.mode === 'saga' ? runningSaga(view, seen) : undecided(view, nowMs);
     case 'committing':
     case 'rollingBack':
-      return decided(view, nowMs);
+      return decided(view, seen);
     case 'committed':
     case 'rolledBack':
       return finished(view);
@@ -141,14 +150,14 @@ function rollbackOf(gid: string): Remedy {
   return { text: 'Decide now to roll it back.', command };
 }
 
-function runningSaga(view: TransactionView, { nowMs, pivots }: Seen): Story {
+function runningSaga(view: TransactionView, seen: Seen): Story {
   const { gid, branches } = view;
   const owing = owingIn(view);
   const done = branches.filter(({ state }) => state === 'done').length;
   const progress = `${done} of ${branches.length} steps are done`;
-  const story = owedStory(view, owing, nowMs);
+  const story = owedStory(view, owing, seen);
   const failing = owing.filter(isFailing);
-  const isPivotAsked = owing.some(({ branchId }) => pivots.includes(branchId));
+  const isPivotAsked = owing.some(({ branchId }) => seen.pivots.includes(branchId));
   const rule = isPivotAsked
     ? 'Its pivot is asked: only its own refusal rolls the saga back now, and once it is done the ' +
       'saga only goes forward.'
@@ -161,10 +170,10 @@ function runningSaga(view: TransactionView, { nowMs, pivots }: Seen): Story {
   return { ...story, why: `The saga runs: ${progress}. ${story.why} ${rule}`, remedies };
 }
 
-function decided(view: TransactionView, nowMs: EpochMs): Story {
+function decided(view: TransactionView, seen: Seen): Story {
   const { mode, phase, cause, branches } = view;
   const owing = owingIn(view);
-  const story = owedStory(view, owing, nowMs);
+  const story = owedStory(view, owing, seen);
   const isCommit = phase === 'committing';
   const to = isCommit ? 'commit' : 'roll back';
   const because = cause === null ? '' : `, ${becauseOf(untold(cause, owing))}`;
@@ -189,8 +198,7 @@ function untold({ detail, ...cause }: Cause, owing: readonly Owing[]): Cause {
 }
 
 /** About the branches that owe an answer: the one that fails most speaks for all. */
-function owedStory(view: TransactionView, owing: readonly Owing[], nowMs: EpochMs): Story {
-  const { gid } = view;
+function owedStory(view: TransactionView, owing: readonly Owing[], seen: Seen): Story {
   const failing = owing.filter(isFailing);
   const worst = failing.toSorted((a, b) => b.attempts - a.attempts)[0];
   if (worst === undefined) {
@@ -213,10 +221,16 @@ function owedStory(view: TransactionView, owing: readonly Owing[], nowMs: EpochM
     next:
       nextAtMs === null
         ? 'It is being asked again right now.'
-        : `It is asked again ${whenIs(nextAtMs, nowMs)}${sooner(worst)}, and with longer pauses after that.`,
+        : `It is asked again ${whenIs(nextAtMs, seen.nowMs)}${sooner(worst)}, and ${after(worst, seen)}.`,
     nextAtMs,
-    remedies: remediesOf(gid, worst, view),
+    remedies: remediesOf(worst, view),
   };
+}
+
+/** Pauses double up to a limit, and each is any part of what it may be. */
+function after({ attempts }: Owing, { retry: { initialMs, capMs } }: Seen): string {
+  const isAtCap = initialMs * 2 ** attempts >= capMs;
+  return isAtCap ? `at most ${span(capMs)} apart after that` : 'with longer pauses after that';
 }
 
 /** What would make it sooner. */
@@ -253,7 +267,8 @@ function failureOf(branch: Owing): string {
   }
 }
 
-function remediesOf(gid: string, branch: Owing, { attention, phase }: TransactionView): Remedy[] {
+function remediesOf(branch: Owing, view: TransactionView): Remedy[] {
+  const { gid, attention, phase } = view;
   const retry: Remedy = {
     text: 'Ask again at once, when the cause is mended.',
     command: `settle tx retry ${gid} --reason "…"`,
@@ -284,16 +299,7 @@ function remediesOf(gid: string, branch: Owing, { attention, phase }: Transactio
       ];
     }
     case 'dirty':
-      return [
-        {
-          text: 'See the rows: as they were, as it left them, as they are.',
-          command: `settle undo diff ${gid}`,
-        },
-        {
-          text: 'Say for each row what it becomes: --restore, --keep or --merge. That ends the rollback.',
-          command: `settle undo resolve ${gid} --keep "TABLE KEY" --reason "…"`,
-        },
-      ];
+      return dirtyRemedies(branch, view);
     case 'notAllowed':
       return [
         { text: 'Add the address to `allowCallbacks`, and start again.', command: null },

@@ -34,7 +34,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { auditGidPrefix } from './audit.ts';
 import type { Desk } from './desk.ts';
 import { createEvents, type Events } from './events.ts';
-import { explain, explainUnreadable } from './explain.ts';
+import { explain, explainUnreadable, type Pauses } from './explain.ts';
 import { lockGraph } from './lock-graph.ts';
 import { type Channel, participantViews } from './participants.ts';
 import { type Callbacks, ping } from './ping.ts';
@@ -70,6 +70,8 @@ export interface LookoutPorts {
   readonly desk: Pick<Desk, 'change'>;
   readonly channel: Channel;
   readonly callbacks: Callbacks | null;
+  /** As the coordinator asks again. */
+  readonly retry: Pauses;
   /** This coordinator; its epoch and state are asked of the engine. */
   readonly node: Pick<NodeView, 'node' | 'version' | 'startedAtMs'> & {
     readonly address: () => string;
@@ -154,7 +156,7 @@ async function explanation(ports: LookoutPorts, gid: Gid): Promise<Answer<Explan
   // Only of a saga that may still go either way it matters which step is the pivot.
   const rows = mode === 'saga' && phase === 'active' ? await rowsOf(log, gid) : [];
   if (rows === null) return logAway;
-  const seen = { nowMs: clock.nowMs(), pivots: pivotsIn(rows) };
+  const seen = { nowMs: clock.nowMs(), pivots: pivotsIn(rows), retry: ports.retry };
   return { ok: true, body: explain(view.body, seen) };
 }
 

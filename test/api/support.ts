@@ -55,6 +55,7 @@ export function createEdge(tokens: readonly TokenEntry[] = []): Edge {
       },
     },
     callbacks: null,
+    retry: { initialMs: 100, capMs: 30_000 },
     node: { node: 'n', version: '0', startedAtMs: 1, address: () => 'http://n' },
     logUrl: 'memory:',
     config: { settings: [{ name: 'port', value: 7400, origin: 'default' }] },

@@ -106,6 +106,15 @@ describe('decided', () => {
     expect(why.match(/no money/g)).toHaveLength(1);
   });
 
+  it('does not promise longer pauses once they are as long as they become', async () => {
+    const { stage, explained } = await watching({ retry: { initialMs: 100, capMs: 200 } });
+    stage.script(({ branchId }) => (branchId === 2 ? unknown('connection reset') : done));
+    begin(stage, 60_000);
+    await decide(stage, 'commit');
+    await stage.time.advance(1_000);
+    expect((await explained('g1')).next).toMatch(/ms, and at most 200 ms apart after that\.$/);
+  });
+
   it('offers the last resort once a human was asked for', async () => {
     const { stage, explained } = await watching();
     stage.script(() => refused('account closed'));
@@ -127,7 +136,7 @@ describe('decided', () => {
     ],
     [
       'AT_DIRTY_ROW: accounts 7: is not as it was left',
-      'settle undo resolve g1 --keep "TABLE KEY" --reason "…"',
+      'settle undo resolve g1 --keep \'TABLE KEY\' --reason "…"',
     ],
     [
       'TARGET_NOT_ALLOWED: the address is not in the allow-list',
@@ -146,12 +155,52 @@ describe('decided', () => {
 
   it('does not advise to ask again for a row that is dirty', async () => {
     const { stage, explained } = await watching();
-    stage.script(() => refused('AT_DIRTY_ROW: accounts 7: is not as it was left'));
+    stage.script(() => refused('AT_DIRTY_ROW: public.t ["a: b\'s"]: somebody else changed it'));
     begin(stage, 60_000);
     await decide(stage, 'rollback');
-    expect(commands(await explained('g1'))).toEqual([
+    const explanation = await explained('g1');
+    const row = `'public.t ["a: b'\\''s"]'`;
+    expect(commands(explanation)).toEqual([
       'settle undo diff g1',
-      'settle undo resolve g1 --keep "TABLE KEY" --reason "…"',
+      `settle undo resolve g1 --restore ${row} --reason "…"`,
+      `settle undo resolve g1 --keep ${row} --reason "…"`,
+      `settle undo resolve g1 --merge ${row} --reason "…"`,
+      null,
+    ]);
+    expect(explanation.remedies.at(-1)?.text).toContain('move no money and restore no rows');
+  });
+
+  it.each(['public.t ["cut of', 'public.t [cut]: why', '"my table" ["1"]: why'])(
+    'names no row that it has not read whole: %s',
+    async (row) => {
+      const { stage, explained } = await watching();
+      stage.script(() => refused(`AT_DIRTY_ROW: ${row}`));
+      begin(stage, 60_000);
+      await decide(stage, 'rollback');
+      const command = `settle undo resolve g1 --merge 'TABLE KEY' --reason "…"`;
+      expect(commands(await explained('g1'))).toContain(command);
+    },
+  );
+
+  it('names the branch where it was at several resources', async () => {
+    const { stage, explained } = await watching();
+    const dirty = refused('AT_DIRTY_ROW: public.t ["1"]: somebody else changed it');
+    stage.script(({ branchId }) => (branchId === 2 ? dirty : done));
+    const at = (service: string) => {
+      return { kind: 'at', participant: { service, method: 'at.orders' } } as const;
+    };
+    stage.ask<TransactionAnswer>((e, a) =>
+      e.begin({ gid: 'g1', branches: [at('shop'), at('store')] }, a),
+    );
+    await stage.time.settle();
+    await decide(stage, 'rollback');
+    await stage.time.advance(10);
+    expect(commands(await explained('g1'))).toEqual([
+      'settle undo diff g1 --branch 2',
+      ...['restore', 'keep', 'merge'].map(
+        (choice) => `settle undo resolve g1 --branch 2 --${choice} 'public.t ["1"]' --reason "…"`,
+      ),
+      null,
     ]);
   });
 

@@ -6,7 +6,7 @@ import { createDesk } from '../../server/desk/desk.ts';
 import { createLookout, type Lookout } from '../../server/desk/lookout.ts';
 import type { Connected } from '../../server/desk/participants.ts';
 import type { Answer } from '../../server/engine/coordinator.ts';
-import type { EngineOptions } from '../../server/engine/limits.ts';
+import { type EngineOptions, engineDefaults } from '../../server/engine/limits.ts';
 import { openMemoryLog } from '../../server/log/memory-log.ts';
 import { createStage, type Stage } from '../engine/stage.ts';
 
@@ -48,6 +48,7 @@ export async function watching(
       askEach: () => [],
     },
     callbacks: null,
+    retry: { ...engineDefaults, ...options }.retry,
     node: { node: 'node-1', version: '1', startedAtMs: 1, address: () => 'http://node-1' },
     logUrl: 'memory:',
     config: { settings: [] },

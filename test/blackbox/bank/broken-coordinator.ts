@@ -58,6 +58,7 @@ async function main(): Promise<void> {
   const lookout = createLookout({
     ...{ clock, log, desk, coordinator: engine, channel: transport },
     callbacks: null,
+    retry: engineDefaults.retry,
     node: { node, version: '0', startedAtMs: clock.nowMs(), address: () => listener.url() },
     logUrl: 'broken',
     config: { settings: [] },
