@@ -2,10 +2,10 @@
  * What happened to a transaction and why it is where it is, as text for people: the timeline, a line
  * for each record, and the explanation. Texts come from the server; here they are laid out.
  */
-import type { EpochMs, Explanation, TimelineEntry } from '../../client-sdk/protocol/index.ts';
+import type { Explanation, TimelineEntry } from '../../client-sdk/protocol/index.ts';
 import { oneLine, tableLines } from './table.ts';
 import type { Paint, Terminal } from './terminal.ts';
-import { nextText, paintPhase, timeText } from './transaction-text.ts';
+import { paintPhase, timeText } from './transaction-text.ts';
 
 const textLengthMax = 200;
 
@@ -35,13 +35,11 @@ export function timelineLine(entry: TimelineEntry, terminal: Terminal): string {
   return `${timeText(entry.atMs)}  ${kind}  ${branch}  ${whatText(entry)}`;
 }
 
-/** `tx explain`. */
+/** `tx explain`. When something comes next is in its words already. */
 export function explanationLines(
-  { gid, phase, why, next, nextAtMs, remedies }: Explanation,
-  nowMs: EpochMs,
+  { gid, phase, why, next, remedies }: Explanation,
   terminal: Terminal,
 ): readonly string[] {
-  const when = nextAtMs === null ? '' : ` (${nextText(nextAtMs, nowMs)})`;
   const title = (text: string) => terminal.paint('bold', text);
   return [
     `${terminal.paint('bold', gid)} is ${paintPhase(phase, terminal)}`,
@@ -49,7 +47,7 @@ export function explanationLines(
     title('Why'),
     `  ${plain(why)}`,
     title('What Settle does next'),
-    `  ${plain(next)}${when}`,
+    `  ${plain(next)}`,
     title('What you can do'),
     ...(remedies.length === 0 ? ['  Nothing is needed.'] : []),
     ...remedies.flatMap(({ text, command }) => [

@@ -100,7 +100,7 @@ async function explain(text: string, options: AskOptions, terminal: Terminal): P
   const path = `/v1/transactions/${gidOf(text)}/explanation`;
   const explanation = (await clientOf(options).get(path)) as Explanation;
   if (options.json) terminal.print(JSON.stringify(explanation));
-  else for (const line of explanationLines(explanation, Date.now(), terminal)) terminal.print(line);
+  else for (const line of explanationLines(explanation, terminal)) terminal.print(line);
 }
 
 async function tail(

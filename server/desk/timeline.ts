@@ -86,8 +86,10 @@ function saidOf(record: LogRecord, names: Names): readonly Said[] {
 
 function decisionOf({ direction, cause }: Extract<LogRecord, { kind: 'decided' }>): Said {
   const to = direction === 'commit' ? 'commit' : 'roll back';
-  const text = `decided to ${to}, ${becauseOf(cause)}`;
   const operator = cause.kind === 'operator' ? operatorIn(cause.detail ?? '') : null;
+  // Who it was, and why, stands beside the text, and is not said twice.
+  const because = operator === null ? becauseOf(cause) : becauseOf({ kind: 'operator' });
+  const text = `decided to ${to}, ${because}`;
   return { branchId: cause.branchId ?? null, text, operator };
 }
 

@@ -81,7 +81,8 @@ describe('the timeline', () => {
     );
     await stage.time.advance(50);
     const { entries } = await wait(lookout.timeline('g1'));
-    expect(entries[1]).toMatchObject({ kind: 'decided', operator });
+    const text = 'decided to roll back, asked by an operator';
+    expect(entries[1]).toMatchObject({ kind: 'decided', text, operator });
   });
 
   it('names each branch that was registered, so that one can see since when it takes part', () => {
