@@ -57,7 +57,7 @@ export function registerResolve(
 async function resolve(text: string, options: ResolveOptions, terminal: Terminal): Promise<void> {
   const gid = gidOf(text);
   const client = clientOf(options);
-  const body = await bodyOf(gid, options, client);
+  const { body, seen } = await wishOf(gid, options, client);
   const send = async (dryRun: boolean) => {
     const path = `/v1/transactions/${gid}/undo/resolve`;
     // The server made it: the parse boundary of this client.
@@ -74,17 +74,23 @@ async function resolve(text: string, options: ResolveOptions, terminal: Terminal
   const answer = await send(options.dryRun === true);
   if (options.json) terminal.print(JSON.stringify(answer));
   else for (const line of resolvedLines(answer, terminal)) terminal.print(line);
-  if (answer.auditSeq === null) return terminal.say('A dry run: nothing was done.');
+  if (answer.auditSeq === null) {
+    // With it, just the rows that were looked at are resolved.
+    if (!options.json) terminal.print(`seen ${seen ?? '-'}`);
+    return terminal.say('A dry run: nothing was done.');
+  }
   terminal.say('Written; the rollback of these branches is done.');
   terminal.say(`On the record: audit ${answer.auditSeq}.`);
 }
 
-/** The request without its gid, which is in the address. */
-async function bodyOf(
-  gid: string,
-  options: ResolveOptions,
-  client: ApiClient,
-): Promise<Omit<ResolveRequest, 'gid'>> {
+interface Wish {
+  /** The request without its gid, which is in the address. */
+  readonly body: Omit<ResolveRequest, 'gid'>;
+  /** Digest of all rows that were looked at for it; null where there were none. */
+  readonly seen: string | null;
+}
+
+async function wishOf(gid: string, options: ResolveOptions, client: ApiClient): Promise<Wish> {
   const { restore = [], keep = [], merge = [], others, reason } = options;
   if (restore.length + keep.length + merge.length === 0 && others === undefined) {
     throw new Failure('INVALID_REQUEST', 'Choose: --restore, --keep, --merge or --others.');
@@ -97,12 +103,13 @@ async function bodyOf(
   ];
   const { seen } = resource;
   const [branchId] = resource.branchIds;
-  return {
+  const body = {
     ...(branchId === undefined ? {} : { branchId }),
     ...(rows.length === 0 ? {} : { rows }),
     ...(others === undefined || seen === null ? {} : { otherwise: { choice: others, seen } }),
     reason,
   };
+  return { body, seen };
 }
 
 async function resourceOf(
@@ -169,5 +176,5 @@ function rowOf({ rows }: UndoOfResource, name: RowName): UndoOfResource['rows'][
 
 function digestOf(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;
-  throw new InvalidArgumentError('It takes what `undo show` calls seen.');
+  throw new InvalidArgumentError('It takes what `undo show` and `undo diff` call seen.');
 }

@@ -23,11 +23,11 @@ const paintOfState = {
 
 /** `undo show` of one resource. */
 export function resourceLines(resource: UndoOfResource, terminal: Terminal): readonly string[] {
-  const { rows, rowsTotal, dirtyTotal, error, seen } = resource;
+  const { rows, error } = resource;
   if (error !== null) return [...headLines(resource, terminal), errorLine(resource, terminal)];
   return [
     ...headLines(resource, terminal),
-    `rows ${rowsTotal}, dirty ${dirtyTotal}, seen ${seen ?? '-'}`,
+    countsLine(resource),
     ...(rows.length === 0 ? [] : ['']),
     ...(rows.length === 0 ? [] : rowsTable(rows, terminal)),
   ];
@@ -45,10 +45,11 @@ export function diffLines(
   const rows = resource.rows.filter(({ state }) => isAll || state === 'dirty');
   if (rows.length === 0) {
     const all = isAll ? '' : ` ${resource.rowsTotal} rows are not: --all shows them.`;
-    return [...headLines(resource, terminal), `No row is ${isAll ? 'there' : 'dirty'}.${all}`];
+    const none = `No row is ${isAll ? 'there' : 'dirty'}.${all}`;
+    return [...headLines(resource, terminal), countsLine(resource), none];
   }
   const tables = rows.flatMap((row) => ['', ...rowDiff(row, terminal)]);
-  return [...headLines(resource, terminal), ...tables];
+  return [...headLines(resource, terminal), countsLine(resource), ...tables];
 }
 
 /** `undo resolve`: each row as it was found and as it is now, or would be. */
@@ -66,6 +67,11 @@ function headLines(resource: UndoOfResource, terminal: Terminal): readonly strin
   const branches = `${branchIds.length === 1 ? 'branch' : 'branches'} ${branchIds.join(', ')}`;
   const state = isFinished ? ', finished' : '';
   return [`${terminal.paint('bold', participantText(participant))} (${branches}${state})`];
+}
+
+/** With the digest of all rows, for `undo resolve --seen`. */
+function countsLine({ rowsTotal, dirtyTotal, seen }: UndoOfResource): string {
+  return `rows ${rowsTotal}, dirty ${dirtyTotal}, seen ${seen ?? '-'}`;
 }
 
 function errorLine({ error }: UndoOfResource, terminal: Terminal): string {

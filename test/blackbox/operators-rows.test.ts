@@ -2,6 +2,7 @@
  * Rows under automatic undo on the command line: a row that somebody else has changed is found,
  * looked at, and resolved; who holds a row is told. A real coordinator, service and database.
  */
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,6 +62,7 @@ await describeOnKind('postgres', (kind) => {
     const diff = await settle('undo', 'diff', gid);
     expect(diff.stdout.split('\n').map((line) => line.replaceAll(/ +/g, ' '))).toEqual([
       `${service}/at.bank (branch 1)`,
+      expect.stringMatching(/^rows 2, dirty 1, seen [0-9a-f]{64}$/),
       '',
       'public.account ["1"] dirty: somebody else changed it',
       ' COLUMN BEFORE AFTER CURRENT',
@@ -98,12 +100,29 @@ await describeOnKind('postgres', (kind) => {
       'public.account ["1"] merge\n COLUMN FROM TO\n cents 900 1000\n',
     );
     expect(await db.rowsOf('account')).toEqual(before);
-    const merged = await resolve(...merge, '--json', '--seen', json.resources[0].seen);
+    const [, seen = ''] = /^seen ([0-9a-f]{64})$/m.exec(dry.stdout) ?? [];
+    expect(seen).toBe(json.resources[0].seen);
+
+    // What an explanation advises is taken as a shell gives it.
+    const { remedies } = JSON.parse((await settle('tx', 'explain', gid, '--json')).stdout);
+    const advised = remedies.flatMap(({ command }: { command: string | null }) =>
+      command?.includes('undo resolve') ? [command] : [],
+    );
+    expect(advised).toHaveLength(3);
+    for (const command of advised) {
+      const words = execFileSync('sh', ['-c', `printf '%s\n' ${command}`], { encoding: 'utf8' });
+      const args = words.trim().split('\n').slice(1);
+      expect(await settle(...args, '--dry-run'), command).toMatchObject({ code: 0 });
+    }
+    expect(await db.rowsOf('account')).toEqual(before);
+
+    const merged = await resolve(...merge, '--json', '--seen', seen);
     expect(merged.code, merged.stderr).toBe(0);
     expect(JSON.parse(merged.stdout)).toMatchObject({ dryRun: false, rowsTotal: 2 });
     expect(await operator.finished(gid)).toMatchObject({ phase: 'rolledBack' });
     expect(await db.rowsOf('account')).toEqual(['(1,1000,mine)', '(2,500,)', '(3,0,third)']);
-    expect(JSON.parse(merged.stdout).auditSeq).toBeGreaterThan(0);
+    const { auditSeq } = JSON.parse(merged.stdout);
+    expect(merged.stderr).toContain(`On the record: audit ${auditSeq}.`);
     expect((await settle('audit', 'list')).stdout).toMatch(/eve +undo\.resolve +done +\d+ +g-/);
     expect(await settle('audit', 'verify')).toMatchObject({ code: 0 });
   });

@@ -166,7 +166,7 @@ const resource: UndoOfResource = {
   rows: [row],
   rowsTotal: 1,
   dirtyTotal: 1,
-  seen: '',
+  seen: '0f',
   nextCursor: null,
 };
 
@@ -174,6 +174,7 @@ test('a diff tells apart no row, NULL, the text NULL and the empty text', () => 
   const lines = diffLines(resource, false, terminalOf([], false));
   expect(lines.map((line) => line.replaceAll(/ +/g, ' '))).toEqual([
     'shop/at.bank (branches 1, 3)',
+    'rows 1, dirty 1, seen 0f',
     '',
     'public.t ["1"] dirty: somebody else changed it',
     ' COLUMN BEFORE AFTER CURRENT',
