@@ -4,6 +4,7 @@
  * command line, where every user of the machine could read it.
  */
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isGid, limits } from '../../client-sdk/protocol/index.ts';
 import { Failure } from '../runtime/failure.ts';
@@ -51,8 +52,19 @@ export function withChange(command: Command): Command {
 
 /** A client of the coordinator that the options name. Throws Failure INVALID_CONFIG. */
 export function clientOf(options: AskOptions): ApiClient {
-  const user = process.env['USER'] ?? process.env['LOGNAME'];
-  return createApiClient(options.url, { token: tokenOf(options), user });
+  return createApiClient(options.url, { token: tokenOf(options), user: userName() });
+}
+
+/** Who sits here: as the environment says (cron and containers do not), else as the system does. */
+function userName(): string | undefined {
+  const said = process.env['USER'] || process.env['LOGNAME'];
+  if (said) return said;
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run under a number that no user has: then nobody is named.
+    return undefined;
+  }
 }
 
 /** The token that the options, or the environment, name. Throws Failure INVALID_CONFIG for no token. */
