@@ -83,7 +83,8 @@ function branchLines(view: TransactionView, nowMs: EpochMs, terminal: Terminal):
       oneLine(participantText(branch.participant), 60),
       stateText(branch, terminal),
       branch.operation ?? '-',
-      String(branch.attempts),
+      // They are counted in memory, for as long as it is open: of an ended one nobody knows.
+      view.finishedAtMs === null ? String(branch.attempts) : '–',
       nextText(branch.nextAttemptAtMs, nowMs),
       branch.lastError === null ? '-' : terminal.paint('red', oneLine(branch.lastError, 100)),
     ]),
