@@ -68,7 +68,7 @@ async function changeMany(
 ): Promise<void> {
   const seen = await send(change, options, { query, dryRun: true });
   terminal.say(`${countText(seen.matched)} found.`);
-  if (options.dryRun === true || seen.matched === 0) return tell([seen], options, terminal);
+  if (options.dryRun === true || seen.matched === 0) return tell([seen], change, options, terminal);
   if (options.yes !== true) {
     if (!terminal.isAsking) {
       const how = 'give --yes to go on, or --dry-run to hear what would be done';
@@ -79,7 +79,7 @@ async function changeMany(
   }
   if (seen.matched <= limits.operationGidsMax) {
     const done = await send(change, options, { query, countMax: seen.matched });
-    return tell([done], options, terminal);
+    return tell([done], change, options, terminal);
   }
   // Asking with the query again would find the same first ones: what was retried is still open.
   const gids = await gidsOf(change.client, query, seen.matched);
@@ -121,7 +121,7 @@ async function sendParts(
   } finally {
     progress?.end();
     // Also when a later part fails: what was done before it must be known.
-    if (answers.length > 0) tell(answers, options, terminal);
+    if (answers.length > 0) tell(answers, change, options, terminal);
   }
 }
 
@@ -158,6 +158,7 @@ async function agreed({ action }: Named, count: number, terminal: Terminal): Pro
 
 function tell(
   answers: readonly OperationAnswer[],
+  { named }: Change,
   options: ChangeOptions,
   terminal: Terminal,
 ): void {
@@ -171,7 +172,16 @@ function tell(
   const seqs = answers.flatMap(({ auditSeq }) => auditSeq ?? []);
   if (seqs.length > 0) terminal.say(`On the record: audit ${seqs.join(', ')}.`);
   else terminal.say('A dry run: nothing was done.');
+  if (seqs.length > 0 && named.action === 'retry') sayAsked(results, terminal);
   endBy(results);
+}
+
+/** A retry changes no phase by itself, and looks as if nothing had happened: what comes of it does. */
+function sayAsked(results: readonly OperationResult[], terminal: Terminal): void {
+  const [first, second] = results.filter(({ error }) => error === null);
+  if (first === undefined) return;
+  const which = second === undefined ? ` ${first.gid}` : '';
+  terminal.say(`Asked; watch with: settle tx tail${which}`);
 }
 
 /** One that is refused ends as its refusal does; of many, any refused one with `conflict`. */

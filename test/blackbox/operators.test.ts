@@ -3,7 +3,9 @@
  * break and are mended, and the command line as real processes. Every verb that changes something
  * is looked at from three sides: its exit code, that a dry run changes nothing, that the audit grew.
  */
+
 import { writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditView, TransactionView } from '../../client-sdk/protocol/index.ts';
@@ -155,7 +157,10 @@ describe('transactions of a participant that is broken', () => {
 
   it('are ended by hand: one branch is skipped, or all that is owed counts as done', async () => {
     await stuck('poison', 'p1', 'p2');
-    expect(await settle('branch', 'retry', 'p1', '1', ...why)).toMatchObject({ code: 0 });
+    expect(await settle('branch', 'retry', 'p1', '1', ...why)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^Asked; watch with: settle tx tail p1$/m),
+    });
     expect(await settle('branch', 'retry', 'p1', '2', ...why)).toMatchObject({ code: 3 });
     const other = ['branch', 'skip', 'p1', '1', '--operation', 'cancel', ...why];
     expect(await settle(...other)).toMatchObject({ code: 4 });
@@ -169,7 +174,26 @@ describe('transactions of a participant that is broken', () => {
     expect(await settle('branch', 'skip', 'p1', '1', ...why)).toMatchObject({ code: 4 });
     expect(await settle('tx', 'resolve', 'p2', ...why)).toMatchObject({ code: 0 });
     expect((await read('p2')).phase).toBe('committed');
+    for (const again of [
+      ['tx', 'retry', 'p2'],
+      ['branch', 'retry', 'p2', '1'],
+      ['branch', 'skip', 'p2', '1'],
+    ]) {
+      expect(await settle(...again, ...why), again.join(' ')).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/^settle: NOTHING_OWED: .* (It|Branch 1) is /m),
+      });
+    }
+    expect((await settle('tx', 'show', 'p2')).stdout).toMatch(/^└─ 1 .* confirmed +- +– +-/m);
   });
+});
+
+it('names the user of the system where the environment names none', async () => {
+  await begin('nameless', 'n1');
+  const env = { SETTLE_URL: server.url };
+  const done = await runCommand(['tx', 'rollback', 'n1', ...why], { folder: folder.path, env });
+  expect(done.code, done.stderr).toBe(0);
+  expect((await audit())[0]).toMatchObject({ who: userInfo().username, target: { gids: ['n1'] } });
 });
 
 describe('the audit', () => {
