@@ -84,6 +84,7 @@ describe('a coordinator with an embedded log', () => {
     expect([...checks].toSorted()).toEqual([
       ...['access.open', 'audit.chain', 'callbacks.closed', 'clock.here', 'log.latency'],
       ...['log.reach', 'log.replication', 'log.schema', 'participant.silent'],
+      ...['transactions.attention', 'transactions.old'],
     ]);
   });
 

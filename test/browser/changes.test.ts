@@ -115,7 +115,8 @@ describeInBrowser('changes by the console', () => {
     await page.getByRole('link', { name: /audit entry \d+/ }).click();
     const entry = page.locator('ol.audit > li', { hasText: reason }).last();
     await entry.getByText(action).waitFor();
-    await entry.getByText('ada').waitFor();
+    // Exactly: one hash in seventy holds these letters.
+    await entry.getByText('ada', { exact: true }).waitFor();
     await entry.getByText('What it was about').waitFor();
     const [done, asked] = await audit();
     expect(asked).toMatchObject({ action, reason, who: 'ada', stage: 'asked', target });

@@ -92,7 +92,7 @@ describeInBrowser('the console', () => {
     await page.getByRole('button', { name: 'Close' }).last().click();
     await page.getByRole('link', { name: 'Audit' }).click();
     const entry = page.locator('li', { hasText: 'we look at the gate' }).last();
-    await entry.getByText('ada').waitFor();
+    await entry.getByText('ada', { exact: true }).waitFor();
     await entry.getByText('tx.retry').waitFor();
     await page.getByRole('button', { name: 'Verify the chain' }).click();
     await page.getByText('The chain holds: 2 entries').waitFor();

@@ -272,7 +272,7 @@ test('tx explain says why, what comes next and what to do', async () => {
     'Why',
     '  bank/debit did not confirm.',
     'What Settle does next',
-    '  It is asked again. (now)',
+    '  It is asked again.',
     'What you can do',
     '  Ask now.',
     '    settle tx retry g1 --reason …',
