@@ -25,12 +25,25 @@ export interface Dialect {
   readonly undo: UndoStore;
   readonly statements: DialectStatements;
   readonly barrier: BranchBarrier;
+  /** Null: this kind of database has no way to do it. */
+  readonly commitAtOnce: CommitAtOnce | null;
   readonly waits: DialectWaits;
   /** Both tables of Settle, in a local transaction that reads. One that is missing is no error. */
   tables(session: Session): Promise<readonly TableHealth[]>;
   /** Whether the database ended a wait for a lock, by its time or to break a deadlock. */
   isLockTimeout(error: unknown): boolean;
 }
+
+/**
+ * Undo rows, barrier row and commit in one round trip, which is right when nobody is in the way: mostly.
+ * False: somebody is, or the connection has no way to do it; then the local transaction stands as it
+ * was. Throws as {@link BranchBarrier.commitPhaseOne}, with the same meaning.
+ */
+export type CommitAtOnce = (
+  session: Session,
+  branch: BranchKey,
+  steps: readonly Step[],
+) => Promise<boolean>;
 
 /** A write of the user that may run: its tables are known and nothing of them speaks against it. */
 export interface WriteJob<Native, Result> {

@@ -72,6 +72,25 @@ export interface Session {
    * text that never changes and whose plan is good for tables of any size; it may be kept prepared.
    */
   query(text: string, parameters?: readonly unknown[], name?: string): Promise<SessionRows>;
+  /** All of them in one round trip; not there where the driver has no way to do that. */
+  readonly fly?: Fly;
+}
+
+/**
+ * Sends statements together and answers how many rows each has changed or found. The first that fails
+ * stops those after it and is what it throws; those before it have run.
+ */
+export type Fly = (statements: readonly FlightStatement[]) => Promise<readonly number[]>;
+
+/** One of them. */
+export interface FlightStatement {
+  readonly text: string;
+  /** As the database reads them; null is NULL. */
+  readonly values?: readonly (string | null)[];
+  /** As in {@link Session.query}. */
+  readonly name?: string;
+  /** It may wait for others; at most one of a flight. */
+  readonly mayWait?: true;
 }
 
 /** What a statement of our own answers. */

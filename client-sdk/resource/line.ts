@@ -7,7 +7,7 @@ import type { Gid } from '../protocol/index.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
 import { meaningOf } from './database-error.ts';
 import type { Dialect } from './dialect.ts';
-import type { Session } from './facts.ts';
+import type { Fly, Session } from './facts.ts';
 import type { Journal } from './journal.ts';
 import type { LocalWaits } from './waits.ts';
 
@@ -29,9 +29,11 @@ export class Line<Native> {
   constructor(ports: LinePorts<Native>) {
     this.#ports = ports;
     const { connection, waits } = ports;
+    const { fly } = connection;
     this.waiting = {
       query: (text, parameters, name) =>
         waits.run(text, () => connection.query(text, parameters, name)),
+      ...(fly === undefined ? {} : { fly: waitingFlight(fly, waits) }),
     };
   }
 
@@ -77,4 +79,12 @@ export class Line<Native> {
       throw meaningOf(error, this.#ports.dialect, this.#ports.gid);
     }
   }
+}
+
+/** A flight is where the one of its statements is that may wait. */
+function waitingFlight(fly: Fly, waits: LocalWaits): Fly {
+  return (statements) => {
+    const waiting = statements.find(({ mayWait }) => mayWait === true);
+    return waiting === undefined ? fly(statements) : waits.run(waiting.text, () => fly(statements));
+  };
 }

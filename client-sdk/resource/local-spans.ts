@@ -6,8 +6,9 @@ import type { BranchId, Gid, Tracer } from '../protocol/index.ts';
 import { inSpan } from '../spans.ts';
 
 /**
- * `begin`: a connection of the pool, and a local transaction on it. `prepare`: the undo rows, which are
- * the global locks. `commit`: the local commit as a branch. `commitAlone`: without the coordinator,
+ * `begin`: a connection of the pool, and a local transaction on it. `commit`: the local commit as a
+ * branch, with the undo rows, which are the global locks. `prepare`: those by themselves, where
+ * somebody was in the way or the database cannot do both at once. `commitAlone`: without the coordinator,
  * because no other database takes part. `rollback`: taken back before its commit.
  */
 export type LocalStep = 'begin' | 'prepare' | 'commit' | 'commitAlone' | 'rollback';

@@ -17,7 +17,7 @@ import type { Gid } from '../protocol/index.ts';
 import { giveBack } from './acquire.ts';
 import type { HeldConnection, UserStatement } from './database.ts';
 import { isWordOfDatabase } from './database-error.ts';
-import type { BranchKey, Dialect, PhaseOne } from './dialect.ts';
+import type { BranchKey, CommitAtOnce, Dialect, PhaseOne } from './dialect.ts';
 import type { Session } from './facts.ts';
 import { Journal } from './journal.ts';
 import { Line } from './line.ts';
@@ -197,6 +197,35 @@ export class LocalTransaction<Native> {
       }
     });
     connection.release();
+  }
+
+  /**
+   * Writes the undo rows and commits as this branch, all in one round trip. False: somebody is in the
+   * way, or the database has no way to do it, and nothing has happened. Throws as {@link run} does,
+   * and when it is not known to have happened.
+   */
+  async commitAtOnce(branch: BranchKey): Promise<boolean> {
+    const { dialect, spans } = this.#ports;
+    const { commitAtOnce } = dialect;
+    if (commitAtOnce === null) return false;
+    this.#journal.refuseFailed();
+    const commit = () => this.#commitAtOnce(commitAtOnce, branch);
+    return spans === null ? commit() : spans.step('commit', branch.branchId, commit);
+  }
+
+  async #commitAtOnce(commitAtOnce: CommitAtOnce, branch: BranchKey): Promise<boolean> {
+    try {
+      const isCommitted = await this.#unlessGivenUp(async () => {
+        const { steps } = this.#journal;
+        this.#isOver = await commitAtOnce(this.#line.waiting, branch, steps);
+        return this.#isOver;
+      });
+      if (isCommitted) this.#ports.connection.release();
+      return isCommitted;
+    } catch (error) {
+      await this.#letGo(error);
+      throw error;
+    }
   }
 
   /** Commits as this branch. Throws when that is not known to have happened. */

@@ -105,17 +105,23 @@ export class Locals {
     return Promise.all(opened);
   }
 
-  /** Two steps, so that a conflict on one of them finds none of them committed. */
+  /**
+   * Each in one round trip. Those that have somebody in their way take two: undo rows first, so that
+   * a conflict on one of them finds none of the others of them committed.
+   */
   async #commitBranches(writers: readonly Entry[]): Promise<void> {
     const branches = new Map<Entry, BranchKey>();
     await all(writers, (entry) =>
       this.#asBranch(entry.source, async (branch) => {
+        if (await commitAtOnce(entry, branch)) return;
         await entry.local.insertUndo(branch);
         branches.set(entry, branch);
       }),
     );
     await all([...branches], ([{ source, local }, branch]) =>
-      this.#branches.call(() => commitPhaseOne(source, local, branch)),
+      this.#branches.call(() =>
+        orCommitted(source, branch, () => local.commitPhaseOne(branch), undefined),
+      ),
     );
   }
 
@@ -128,15 +134,21 @@ export class Locals {
   }
 }
 
-async function commitPhaseOne(
+function commitAtOnce({ source, local }: Entry, branch: BranchKey): Promise<boolean> {
+  return orCommitted(source, branch, () => local.commitAtOnce(branch), true);
+}
+
+/** A commit that failed may have happened: then it gives `committed`. */
+async function orCommitted<T>(
   source: LocalSource,
-  local: LocalTransaction<unknown>,
   branch: BranchKey,
-): Promise<void> {
+  commit: () => Promise<T>,
+  committed: T,
+): Promise<T> {
   try {
-    await local.commitPhaseOne(branch);
+    return await commit();
   } catch (error) {
-    if ((await source.settlePhaseOne(branch)) === 'committed') return;
+    if ((await source.settlePhaseOne(branch)) === 'committed') return committed;
     throw error;
   }
 }

@@ -19,7 +19,8 @@ import type {
   BarrierState,
   LocalTransaction,
 } from '../barrier.ts';
-import { beginPrepared, hasNamedStatements, type PgQuery } from './pg-prepared.ts';
+import { hasNamedStatements, type PgQuery } from './pg-flight.ts';
+import { beginPrepared } from './pg-prepared.ts';
 
 /** What is used of `pg.Pool`, version 8 or newer. */
 export interface PgPool {
@@ -110,7 +111,7 @@ class PgTransaction implements LocalTransaction<PgClient> {
     if (isFirst && hasNamedStatements(this.#client)) {
       const { gid, branchId, operation } = key;
       const values = [gid, String(branchId), operation, state, String(Date.now())];
-      return (await beginPrepared((query) => this.#client.query(query), values)) === 1;
+      return (await beginPrepared(this.#client, values)) === 1;
     }
     const begin = isFirst ? 'begin isolation level read committed;' : '';
     const { rowCount } = lastOf(await this.#client.query(begin + insertRow(key, state)));

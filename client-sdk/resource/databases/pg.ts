@@ -5,8 +5,13 @@
  * are sent. The driver is an optional peer: the interfaces below name what is used.
  */
 
-import { hasNamedStatements } from '../../participant/databases/pg-prepared.ts';
+import {
+  flightConnectionOf,
+  fly,
+  hasNamedStatements,
+} from '../../participant/databases/pg-flight.ts';
 import type { HeldConnection, ResourceDatabase, ResultShape, UserStatement } from '../database.ts';
+import type { Fly } from '../facts.ts';
 import type { LocalTransaction } from '../local-transaction.ts';
 import { unsupported } from '../refusal.ts';
 import type { Owner } from '../turns.ts';
@@ -75,12 +80,20 @@ function held(client: PgNative): HeldConnection<PgLine> {
       // Parse boundary: without `rowMode` the driver gives objects.
       return { rows: rows as Readonly<Record<string, unknown>>[], count: rowCount ?? 0 };
     },
+    ...(flightConnectionOf(client) === null ? {} : { fly: flying(native) }),
     release(error) {
       if (isReleased) return;
       isReleased = true;
       client.removeListener('error', onError);
       client.release(error ?? broken);
     },
+  };
+}
+
+function flying(line: PgLine): Fly {
+  return async (statements) => {
+    await beginNow(line);
+    return fly(line.client, statements);
   };
 }
 

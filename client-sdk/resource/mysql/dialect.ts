@@ -25,6 +25,7 @@ export function createMysqlDialect(nowMs: () => number, user: MysqlStatements): 
     undo: createMysqlUndoStore(),
     statements,
     barrier,
+    commitAtOnce: null,
     waits: mysqlWaits,
     tables: mysqlTables,
     isLockTimeout: (error) => lockErrors.has(errnoOf(error)),

@@ -13,3 +13,9 @@ export function textLiteral(text: string): string {
   const hex = Buffer.from(text).toString('hex');
   return `pg_catalog.convert_from(pg_catalog.decode('${hex}', 'hex'), 'UTF8')`;
 }
+
+/** A whole number; throws for anything else. */
+export function whole(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new Error(`${value} is not a whole number`);
+  return String(value);
+}

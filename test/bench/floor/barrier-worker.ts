@@ -36,7 +36,7 @@ async function runSteps(pool: pg.Pool): Promise<void> {
   for (let branchId = 1; branchId <= settings.branches; branchId += 1) {
     const client = await pool.connect();
     const guard = [gid, String(branchId), 'run', 'done', String(Date.now())];
-    await beginPrepared((query) => client.query(query), guard);
+    await beginPrepared(client, guard);
     await client.query({ ...insertEntry, values: [gid, branchId, 'a17', 100] });
     await client.query('commit');
     client.release();
