@@ -3,7 +3,7 @@
  * local transactions are in `local-transaction.ts`, those of phase two in `phase-two.ts`.
  */
 import type { BranchId, DatabaseConnection, Gid, TableHealth } from '../protocol/index.ts';
-import type { UserStatement } from './database.ts';
+import type { Rider, UserStatement } from './database.ts';
 import type { Catalog, Session, TableFacts } from './facts.ts';
 import type { Step } from './image.ts';
 import type { Analysis, WriteStatement } from './statement.ts';
@@ -35,9 +35,9 @@ export interface Dialect {
 }
 
 /**
- * Undo rows, barrier row and commit in one round trip, which is right when nobody is in the way: mostly.
- * False: somebody is, or the connection has no way to do it; then the local transaction stands as it
- * was. Throws as {@link BranchBarrier.commitPhaseOne}, with the same meaning.
+ * Undo rows, barrier row and commit in one round trip, for steps on rows that are known to be free
+ * ({@link Written.isFree}). False: the connection has no way to do it, and nothing has happened. Throws
+ * as {@link BranchBarrier.commitPhaseOne}, with the same meaning.
  */
 export type CommitAtOnce = (
   session: Session,
@@ -54,7 +54,11 @@ export interface WriteJob<Native, Result> {
   /** For statements of our own, in the same local transaction. */
   readonly session: Session;
   /** Runs this text the way the user asked for his. */
-  readonly perform: (text: string, parameters: readonly unknown[]) => Promise<Result>;
+  readonly perform: (
+    text: string,
+    parameters: readonly unknown[],
+    rider?: Rider,
+  ) => Promise<Result>;
 }
 
 /** What came of it. */
@@ -63,6 +67,12 @@ export interface Written<Result> {
   readonly result: Result;
   /** Every row that it changed or locked, in the order in which that can be undone backwards. */
   readonly steps: readonly Step[];
+  /**
+   * Nobody has undo rows on these rows, seen by a statement that ran when they were locked by this local
+   * transaction alone. So it stays until that ends: undo rows of others go in before they let go of a row.
+   * Left out: nobody has looked.
+   */
+  readonly isFree?: boolean;
 }
 
 /** Texts without parameters. */

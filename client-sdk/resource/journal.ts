@@ -26,6 +26,7 @@ export class Journal {
   readonly #steps: Step[] = [];
   readonly #savepoints: Savepoint[] = [];
   #failure: Failure | null = null;
+  #isFree = true;
   /** Whether guards know whose local transaction this is; what was said since a savepoint goes with it. */
   hasPass = false;
 
@@ -47,13 +48,19 @@ export class Journal {
     return `settle_${this.#savepoints.length}`;
   }
 
+  /** Whether nobody else can have undo rows on any of its rows, see `Written`. */
+  get isFree(): boolean {
+    return this.#isFree;
+  }
+
   /** Throws LIMIT_EXCEEDED past 4,096 steps: their images are in memory until the commit. */
-  add(steps: readonly Step[]): void {
+  add(steps: readonly Step[], isFree: boolean): void {
     if (this.#steps.length + steps.length > limits.undoRowsMax) {
       const detail = `one local transaction changes at most ${limits.undoRowsMax} rows`;
       throw new SettleError('LIMIT_EXCEEDED', detail);
     }
     this.#steps.push(...steps);
+    if (steps.length > 0 && !isFree) this.#isFree = false;
   }
 
   /** Nothing may be committed from now on. The first reason stays. */
@@ -98,6 +105,7 @@ export class Journal {
     this.#steps.length = 0;
     this.#savepoints.length = 0;
     this.#failure = null;
+    this.#isFree = true;
   }
 
   /** The newest one: an older one of the same name is what the name means after its release. */

@@ -4,7 +4,7 @@
  * the journal. Guards: nobody sends anything of a local transaction past it but its end.
  */
 import type { Gid } from '../protocol/index.ts';
-import type { HeldConnection, UserStatement } from './database.ts';
+import type { HeldConnection, Rider, UserStatement } from './database.ts';
 import { meaningOf } from './database-error.ts';
 import type { Dialect } from './dialect.ts';
 import type { Fly, Session } from './facts.ts';
@@ -18,6 +18,8 @@ export interface LinePorts<Native> {
   readonly connection: HeldConnection<Native>;
   readonly waits: LocalWaits;
   readonly journal: Journal;
+  /** See `LocalTransactionPorts`. */
+  readonly willWrite: () => void;
 }
 
 /** One per local transaction. */
@@ -41,6 +43,11 @@ export class Line<Native> {
     return this.#ports.dialect;
   }
 
+  /** To be told before each statement that changes or locks rows. */
+  willWrite(): void {
+    this.#ports.willWrite();
+  }
+
   get journal(): Journal {
     return this.#ports.journal;
   }
@@ -55,9 +62,12 @@ export class Line<Native> {
     statement: UserStatement<Native, Result>,
     text: string,
     parameters = statement.parameters,
+    rider?: Rider,
   ): Promise<Result> {
     const { waits, connection } = this.#ports;
-    const sent = waits.run(text, () => statement.perform(connection.native, text, parameters));
+    const sent = waits.run(text, () =>
+      statement.perform(connection.native, text, parameters, rider),
+    );
     return this.failing(sent);
   }
 

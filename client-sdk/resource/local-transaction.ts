@@ -40,6 +40,8 @@ export interface LocalTransactionPorts<Native> {
    * or is not decided in time.
    */
   readonly untilCommitted: (holder: Holder) => Promise<void>;
+  /** Told before each statement that changes or locks rows, unless it commits eagerly. */
+  readonly willWrite: () => void;
   /** Null: it commits at the end of the scope. */
   readonly eager: EagerCommits | null;
   /** Null: nobody looks. */
@@ -91,6 +93,11 @@ export class LocalTransaction<Native> {
   /** Whether it has changed or locked rows. */
   get hasSteps(): boolean {
     return this.#journal.steps.length > 0;
+  }
+
+  /** Whether nobody can be in the way of what it has changed, and that stays so until its end. */
+  get isFree(): boolean {
+    return this.#journal.isFree;
   }
 
   /**
@@ -184,7 +191,8 @@ export class LocalTransaction<Native> {
     const { dialect, connection, gid } = this.#ports;
     this.#journal.refuseFailed();
     await this.#untilNoHolder(async () => {
-      const rows = this.#journal.steps;
+      // Of rows that are known to be free nobody has to ask.
+      const rows = this.#journal.isFree ? [] : this.#journal.steps;
       try {
         const holders = await dialect.undo.commitUnlessHeld(connection, gid, rows);
         this.#isOver = holders.length === 0;
@@ -200,15 +208,15 @@ export class LocalTransaction<Native> {
   }
 
   /**
-   * Writes the undo rows and commits as this branch, all in one round trip. False: somebody is in the
-   * way, or the database has no way to do it, and nothing has happened. Throws as {@link run} does,
-   * and when it is not known to have happened.
+   * Writes the undo rows and commits as this branch, all in one round trip; only when {@link isFree}.
+   * False: the database has no way to do it, and nothing has happened. Throws as {@link run} does, and
+   * when it is not known to have happened.
    */
   async commitAtOnce(branch: BranchKey): Promise<boolean> {
     const { dialect, spans } = this.#ports;
     const { commitAtOnce } = dialect;
-    if (commitAtOnce === null) return false;
     this.#journal.refuseFailed();
+    if (commitAtOnce === null) return false;
     const commit = () => this.#commitAtOnce(commitAtOnce, branch);
     return spans === null ? commit() : spans.step('commit', branch.branchId, commit);
   }

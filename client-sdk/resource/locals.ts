@@ -5,7 +5,7 @@
  */
 import type { BranchCaller } from '../branch-caller.ts';
 import { SettleError } from '../errors.ts';
-import type { Gid, Participant } from '../protocol/index.ts';
+import type { BranchId, Gid, Participant } from '../protocol/index.ts';
 import type { BranchKey, PhaseOne } from './dialect.ts';
 import type { EagerCommits, LocalTransaction, LoneCommit } from './local-transaction.ts';
 import { ScopeWaits } from './waits.ts';
@@ -23,6 +23,8 @@ export interface LocalSource {
 export interface LocalScope {
   readonly gid: Gid;
   readonly asBranch: EagerCommits['asBranch'];
+  /** Told before each statement that changes or locks rows. */
+  readonly willWrite: () => void;
   readonly waits: ScopeWaits;
 }
 
@@ -37,6 +39,8 @@ export class Locals {
   readonly #branches: BranchCaller;
   readonly #waits: ScopeWaits;
   readonly #opened = new Map<LocalSource, Promise<LocalTransaction<unknown>>>();
+  readonly #writing = new Set<LocalSource>();
+  readonly #registered = new Map<LocalSource, Promise<BranchId>>();
   #isOver = false;
   #alone: LocalTransaction<unknown> | null = null;
 
@@ -54,7 +58,8 @@ export class Locals {
     if (this.#isOver) return Promise.reject(overError(this.#gid));
     const opening = source.begin({
       gid: this.#gid,
-      asBranch: (work) => this.#asBranch(source, work),
+      asBranch: (work) => this.#asBranch(this.#enlist(source), work),
+      willWrite: () => this.#willWrite(source),
       waits: this.#waits,
     });
     this.#opened.set(source, opening);
@@ -106,14 +111,15 @@ export class Locals {
   }
 
   /**
-   * Each in one round trip. Those that have somebody in their way take two: undo rows first, so that
-   * a conflict on one of them finds none of the others of them committed.
+   * Each in one round trip when nobody can be in the way of any. Otherwise in two, undo rows first, so
+   * that a conflict on one of them finds none of them committed.
    */
   async #commitBranches(writers: readonly Entry[]): Promise<void> {
     const branches = new Map<Entry, BranchKey>();
+    const isFree = writers.every(({ local }) => local.isFree);
     await all(writers, (entry) =>
-      this.#asBranch(entry.source, async (branch) => {
-        if (await commitAtOnce(entry, branch)) return;
+      this.#asBranch(this.#register(entry.source), async (branch) => {
+        if (isFree && (await commitAtOnce(entry, branch))) return;
         await entry.local.insertUndo(branch);
         branches.set(entry, branch);
       }),
@@ -125,11 +131,39 @@ export class Locals {
     );
   }
 
+  /**
+   * When a second resource writes, none of them will be alone, and a branch is needed for each: the
+   * begin is on its way while the statements run, and rows are locked for less long. One that has
+   * nothing to commit in the end is a branch without undo rows.
+   */
+  #willWrite(source: LocalSource): void {
+    if (this.#writing.has(source)) return;
+    this.#writing.add(source);
+    if (this.#writing.size === 1 && this.#branches.knowledge === 'none') return;
+    for (const one of this.#writing) void this.#register(one);
+  }
+
+  /** Once for each; its branch is that of the commit at the end. */
+  #register(source: LocalSource): Promise<BranchId> {
+    const known = this.#registered.get(source);
+    if (known !== undefined) return known;
+    const registered = this.#enlist(source);
+    this.#registered.set(source, registered);
+    return registered;
+  }
+
+  #enlist({ participant }: LocalSource): Promise<BranchId> {
+    const spec = { kind: 'at', participant, payload: null } as const;
+    return this.#branches.call((registry) => registry.enlist(spec));
+  }
+
   /** Its failure dooms the transaction: nobody knows how far it came. */
-  #asBranch(source: LocalSource, work: (branch: BranchKey) => Promise<void>): Promise<void> {
-    return this.#branches.call(async (registry) => {
-      const spec = { kind: 'at', participant: source.participant, payload: null } as const;
-      await work({ gid: this.#gid, branchId: await registry.enlist(spec) });
+  #asBranch(
+    registered: Promise<BranchId>,
+    work: (branch: BranchKey) => Promise<void>,
+  ): Promise<void> {
+    return this.#branches.call(async () => {
+      await work({ gid: this.#gid, branchId: await registered });
     });
   }
 }

@@ -88,7 +88,7 @@ export class Resource<Native> implements LocalSource {
   }
 
   async #begin(
-    { gid, asBranch, waits }: LocalScope,
+    { gid, asBranch, willWrite, waits }: LocalScope,
     spans: LocalSpans | null,
   ): Promise<LocalTransaction<Native>> {
     const { database, dialect, lockTimeoutMs } = this.#ports;
@@ -112,8 +112,9 @@ export class Resource<Native> implements LocalSource {
       local.decision(holder.gid, (signal) => this.#untilCommitted(gid, holder, signal));
     const settlePhaseOne = (branch: BranchKey) => this.settlePhaseOne(branch);
     const eager = this.#localCommits === 'eager' ? { begin, asBranch, settlePhaseOne } : null;
-    const all = { gid, dialect, connection, turns, untilCommitted, eager, spans };
-    return new LocalTransaction({ ...all, waits: local });
+    const told = { willWrite: eager === null ? willWrite : nothing, untilCommitted };
+    const all = { gid, dialect, connection, turns, eager, spans, waits: local };
+    return new LocalTransaction({ ...all, ...told });
   }
 
   settlePhaseOne(branch: BranchKey): Promise<PhaseOne> {
@@ -178,3 +179,5 @@ export interface ResourceParts<Native> {
   readonly database: ResourceDatabase<Native>;
   readonly dialect: Dialect;
 }
+
+function nothing(): void {}

@@ -3,7 +3,7 @@
  * own transaction, or a write with its images. Invariant: what was refused before it ran has done
  * nothing; anything else that failed leaves only a rollback.
  */
-import type { UserStatement } from './database.ts';
+import type { Rider, UserStatement } from './database.ts';
 import type { TableFacts } from './facts.ts';
 import type { Line } from './line.ts';
 import type { WriteStatement } from './statement.ts';
@@ -53,6 +53,7 @@ async function runWrite<Native, Result>(
   for (const one of facts) refuseHazards(write, one);
   await refuseWriters(catalog, session, write.functions);
   await passGuards(line, write, facts);
+  line.willWrite();
   let hasRun = false;
   const job = {
     ...{ write, facts, statement },
@@ -67,14 +68,14 @@ async function runWrite<Native, Result>(
         }
       },
     },
-    perform: (text: string, parameters: readonly unknown[]) => {
+    perform: (text: string, parameters: readonly unknown[], rider?: Rider) => {
       hasRun = true;
-      return line.perform(statement, text, parameters);
+      return line.perform(statement, text, parameters, rider);
     },
   };
   try {
-    const { result, steps } = await dialect.write(job);
-    journal.add(steps);
+    const { result, steps, isFree = false } = await dialect.write(job);
+    journal.add(steps, isFree);
     return result;
   } catch (error) {
     if (hasRun) journal.fail(error);

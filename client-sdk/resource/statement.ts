@@ -64,6 +64,11 @@ export interface Rewritten {
   readonly before: { readonly text: string; readonly parameters: readonly number[] } | null;
   /** Whether the user's own text gives rows; if not, all rows are taken off. */
   readonly givesRows: boolean;
+  /**
+   * Of an update or a delete whose condition names one row by its primary key: which of the user's
+   * parameters, from 1, are said to be that key, in its order. Null: it is none, or not so plain.
+   */
+  readonly keyParameters: readonly number[] | null;
 }
 
 /** One SQL dialect. Both functions remember what they found by text. */

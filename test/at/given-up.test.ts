@@ -84,6 +84,7 @@ async function startWaiting(server: Provided) {
     },
     eager: null,
     spans: null,
+    willWrite: () => undefined,
   });
   const front = pgFront(pool, () => Promise.resolve(local));
   await front.query('update account set cents = 11 where id = $1', [1]);

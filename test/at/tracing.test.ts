@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 
 await describeOn('postgres', (server) => {
-  it('two databases: each begins and commits, and is asked to commit', async () => {
+  it('two databases: each begins, prepares and commits, and is asked to commit', async () => {
     const { settle, bank, shop } = await startWorld(server);
     await settle.transaction({ name: 'order' }, async () => {
       await bank.query(update);
@@ -37,6 +37,7 @@ await describeOn('postgres', (server) => {
       const steps = notes.filter(({ attributes }) => attributes['settle.resource'] === resource);
       expect(steps.map(({ name, parent }) => [name, parent])).toEqual([
         ['settle.local begin', order?.id],
+        ['settle.local prepare', order?.id],
         ['settle.local commit', order?.id],
       ]);
       expect(steps[1]?.attributes).toHaveProperty('settle.branch_id');

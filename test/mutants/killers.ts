@@ -54,6 +54,7 @@ export const killers = {
   'barrier-postgres': system(180_000, 'test/conformance/barrier-postgres.test.ts', planned),
   'at-postgres': at('test/at/postgres.test.ts'),
   'at-commits': at('test/at/local-commits.test.ts'),
+  'at-free-rows': at('test/at/free-rows.test.ts'),
   'at-eager': at('test/at/eager-commits.test.ts'),
   'at-lone-commit': at('test/at/lone-commit.test.ts'),
   'at-scope-end': at('test/at/scope-end.test.ts'),

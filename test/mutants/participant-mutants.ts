@@ -178,9 +178,9 @@ const ofBarrier: readonly Mutant[] = [
   {
     name: 'prepared-though-it-failed',
     idea: 'the insert of the guard row counts as prepared after a failure that may have lost it',
-    file: 'client-sdk/participant/databases/pg-prepared.ts',
-    find: 'delete this.#connection.parsedStatements[insert.name]',
-    replace: 'this.#connection.parsedStatements[insert.name] = insert.text',
+    file: 'client-sdk/participant/databases/pg-flight.ts',
+    find: 'delete this.#connection?.parsedStatements[name]',
+    replace: 'this.keep()',
     killedBy: ['barrier-postgres'],
   },
   {

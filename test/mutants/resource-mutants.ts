@@ -6,10 +6,13 @@ import { lines, type Mutant } from './mutant.ts';
 
 const locals = 'client-sdk/resource/locals.ts';
 const local = 'client-sdk/resource/local-transaction.ts';
-const dialect = 'client-sdk/resource/postgres/dialect.ts';
+const barrier = 'client-sdk/resource/postgres/barrier.ts';
+const endings = 'client-sdk/resource/postgres/endings.ts';
+const undoInsert = 'client-sdk/resource/postgres/undo-insert.ts';
+const write = 'client-sdk/resource/postgres/write.ts';
 const undoStore = 'client-sdk/resource/postgres/undo-store.ts';
 const restore = 'client-sdk/resource/postgres/restore.ts';
-const lookUp = "if ((await source.settlePhaseOne(branch)) === 'committed') return;";
+const lookUp = "if ((await source.settlePhaseOne(branch)) === 'committed') return committed;";
 
 const ofPhaseOne: readonly Mutant[] = [
   {
@@ -26,7 +29,8 @@ const ofPhaseOne: readonly Mutant[] = [
     file: locals,
     find: lines(
       'await all(writers, (entry) =>',
-      '      this.#asBranch(entry.source, async (branch) => {',
+      '      this.#asBranch(this.#register(entry.source), async (branch) => {',
+      '        if (isFree && (await commitAtOnce(entry, branch))) return;',
       '        await entry.local.insertUndo(branch);',
       '        branches.set(entry, branch);',
       '      }),',
@@ -36,8 +40,8 @@ const ofPhaseOne: readonly Mutant[] = [
       'await all(writers, async (entry) => {',
       '      const early = { gid: this.#gid, branchId: 1 };',
       '      await entry.local.insertUndo(early);',
-      '      await commitPhaseOne(entry.source, entry.local, early);',
-      '      await this.#asBranch(entry.source, async () => undefined);',
+      '      await entry.local.commitPhaseOne(early);',
+      '      await this.#asBranch(this.#register(entry.source), async () => undefined);',
       '    });',
     ),
     killedBy: ['at-commits'],
@@ -59,9 +63,41 @@ const ofPhaseOne: readonly Mutant[] = [
     killedBy: ['at-eager'],
   },
   {
+    name: 'free-though-somebody-holds-it',
+    idea: 'a row that was looked at counts as free, whatever the look has found',
+    file: write,
+    find: 'isFree: rider?.found === 0 &&',
+    replace: 'isFree: rider !== null &&',
+    killedBy: ['at-free-rows'],
+  },
+  {
+    name: 'looked-at-another-row',
+    idea: 'a look at the spelling of the user counts for the row, whatever its key is',
+    file: write,
+    find: 'steps.every((step) => step.key === key)',
+    replace: 'steps.every((step) => step.table !== key)',
+    killedBy: ['at-free-rows'],
+  },
+  {
+    name: 'committed-while-another-waits',
+    idea: 'a branch commits at once though the row of another branch is held by somebody',
+    file: locals,
+    find: 'writers.every(({ local }) => local.isFree)',
+    replace: 'writers.some(({ local }) => local.isFree)',
+    killedBy: ['at-free-rows'],
+  },
+  {
+    name: 'at-once-without-a-barrier-row',
+    idea: 'a local commit in one flight leaves no row behind, so a rollback takes it for one that never was',
+    file: endings,
+    find: '{ ...phaseOneRow, values }, commit]',
+    replace: 'commit]',
+    killedBy: ['at-free-rows'],
+  },
+  {
     name: 'no-barrier-row-of-phase-one',
     idea: 'a local commit leaves no row behind, so a rollback takes it for one that never was',
-    file: dialect,
+    file: barrier,
     find: "insertRow(branch, 'prepare', 'done')};commit",
     replace: "''};commit",
     killedBy: ['at-postgres'],
@@ -69,7 +105,7 @@ const ofPhaseOne: readonly Mutant[] = [
   {
     name: 'committed-taken-for-blocked',
     idea: 'a rollback finds the row of a local commit and believes that it is its own',
-    file: dialect,
+    file: barrier,
     find: "return row['state'] === 'blocked' ? 'blocked' : 'committed';",
     replace: "return 'blocked';",
     killedBy: ['at-postgres'],
@@ -77,7 +113,7 @@ const ofPhaseOne: readonly Mutant[] = [
   {
     name: 'blocked-taken-for-committed',
     idea: 'a local commit that can never happen any more is said to have happened',
-    file: dialect,
+    file: barrier,
     find: "if (count === 1) return 'blocked';",
     replace: "if (count === 1) return 'committed';",
     killedBy: ['at-commits'],
@@ -87,7 +123,7 @@ const ofPhaseOne: readonly Mutant[] = [
     idea: 'a local commit whose answer was lost counts as done without a look',
     file: locals,
     find: lookUp,
-    replace: 'if (!(error instanceof SettleError)) return;',
+    replace: 'if (!(error instanceof SettleError)) return committed;',
     killedBy: ['at-commits'],
   },
   {
@@ -182,7 +218,7 @@ const ofLocks: readonly Mutant[] = [
   {
     name: 'lone-commit-past-a-locked-row',
     idea: 'a row of another gid that the look finds does not stop the commit behind it',
-    file: undoStore,
+    file: endings,
     find: "' || gid)::integer from",
     replace: "' || gid) from",
     killedBy: ['at-undo'],
@@ -206,7 +242,7 @@ const ofLocks: readonly Mutant[] = [
   {
     name: 'own-undo-row-overwritten',
     idea: 'a second branch of a gid puts its image in the place of the first',
-    file: undoStore,
+    file: undoInsert,
     find: 'on conflict do nothing`',
     replace: lines(
       'on conflict (table_name, row_key, step) do update',

@@ -82,46 +82,26 @@ class Flight implements PgQuery {
   /** Replaced by the driver when there is a time limit for queries. */
   callback: Callback;
   readonly #statements: readonly FlightStatement[];
-  readonly #isNamed: boolean;
+  readonly #names: PreparedNames;
   readonly #counts: number[] = [];
-  /** Of this flight, prepared with it. */
-  readonly #prepared: string[] = [];
-  #connection: PgFlightConnection | null = null;
 
   constructor(statements: readonly FlightStatement[], isNamed: boolean, callback: Callback) {
     this.#statements = statements;
-    this.#isNamed = isNamed;
+    this.#names = new PreparedNames(isNamed);
     this.callback = callback;
   }
 
   submit(of: object): null {
     // Parse boundary: `flightConnectionOf` has looked at it.
     const connection = of as PgFlightConnection;
-    this.#connection = connection;
     connection.stream.cork();
     try {
-      for (const statement of this.#statements) this.#send(connection, statement);
+      for (const statement of this.#statements) this.#names.send(connection, statement);
       connection.sync();
     } finally {
       connection.stream.uncork();
     }
     return null;
-  }
-
-  #send(connection: PgFlightConnection, { text, name, values = [] }: FlightStatement): void {
-    if (name === undefined || !this.#isNamed) {
-      connection.parse({ text });
-      connection.bind({ values });
-    } else {
-      if (connection.parsedStatements[name] !== text) {
-        // To close what is not there is no error; what is left of a failure would be one to prepare.
-        connection.close({ type: 'S', name });
-        connection.parse({ name, text });
-        this.#prepared.push(name);
-      }
-      connection.bind({ statement: name, values });
-    }
-    connection.execute({});
   }
 
   handleRowDescription(): void {}
@@ -139,20 +119,57 @@ class Flight implements PgQuery {
   }
 
   handleReadyForQuery(): void {
-    for (const { name, text } of this.#statements) {
-      if (name !== undefined && this.#prepared.includes(name)) this.#keep(name, text);
-    }
+    this.#names.keep();
     this.callback(null, this.#counts);
   }
 
-  #keep(name: string, text: string): void {
-    if (this.#connection !== null) this.#connection.parsedStatements[name] = text;
+  handleError(error: Error): void {
+    this.#names.drop();
+    this.callback(error, this.#counts);
+  }
+}
+
+/**
+ * The statements of ours in one flight, and their names in the driver's book. `keep` or `drop` once
+ * it has landed.
+ */
+export class PreparedNames {
+  readonly #isNamed: boolean;
+  readonly #sent = new Map<string, string>();
+  #connection: PgFlightConnection | null = null;
+
+  /** `isNamed`: whether names may be used. */
+  constructor(isNamed: boolean) {
+    this.#isNamed = isNamed;
   }
 
-  handleError(error: Error): void {
-    for (const { name } of this.#statements) {
-      if (name !== undefined) delete this.#connection?.parsedStatements[name];
+  /** Without a sync. */
+  send(connection: PgFlightConnection, { text, name, values = [] }: FlightStatement): void {
+    if (name === undefined || !this.#isNamed) {
+      connection.parse({ text });
+      connection.bind({ values });
+    } else {
+      if (connection.parsedStatements[name] !== text) {
+        // To close what is not there is no error; what is left of a failure would be one to prepare.
+        connection.close({ type: 'S', name });
+        connection.parse({ name, text });
+      }
+      this.#connection = connection;
+      this.#sent.set(name, text);
+      connection.bind({ statement: name, values });
     }
-    this.callback(error, this.#counts);
+    connection.execute({});
+  }
+
+  /** All of it has run: they are prepared. */
+  keep(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    for (const [name, text] of this.#sent) connection.parsedStatements[name] = text;
+  }
+
+  /** Nobody knows how far it came: they are prepared anew the next time. */
+  drop(): void {
+    for (const name of this.#sent.keys()) delete this.#connection?.parsedStatements[name];
   }
 }

@@ -7,6 +7,7 @@ import { unsupported } from '../refusal.ts';
 import type { Analysis, Rewritten, SqlAnalyzer } from '../statement.ts';
 import { createTextCache } from '../text-cache.ts';
 import { analysisOf } from './analysis.ts';
+import { keyIn } from './key-condition.ts';
 import { lockWithImages } from './lock.ts';
 import { createParser, type Parser, type ParserLoader } from './parser.ts';
 import { deleteWithImages, insertWithImages, updateWithImages } from './rewrite.ts';
@@ -62,12 +63,14 @@ async function rewrite(
   if (statement === undefined || first === undefined) throw noImages();
   if ('SelectStmt' in statement) {
     const written = await parser.write(lockWithImages(statement.SelectStmt));
-    return { text: written, before: null, givesRows: true };
+    return { text: written, before: null, givesRows: true, keyParameters: null };
   }
   if ('UpdateStmt' in statement) {
     const { UpdateStmt: update } = statement;
     const written = await parser.write(updateWithImages(update, first));
-    return { text: written, before: null, givesRows: update.returningClause !== undefined };
+    const givesRows = update.returningClause !== undefined;
+    const keyParameters = update.fromClause === undefined ? keyIn(update, first) : null;
+    return { text: written, before: null, givesRows, keyParameters };
   }
   if ('DeleteStmt' in statement) {
     const completed = deleteWithImages(statement.DeleteStmt);
@@ -75,6 +78,8 @@ async function rewrite(
       text: await parser.append(text, completed),
       before: null,
       givesRows: completed.givesRows,
+      keyParameters:
+        statement.DeleteStmt.usingClause === undefined ? keyIn(statement.DeleteStmt, first) : null,
     };
   }
   if (!('InsertStmt' in statement)) throw noImages();
@@ -85,6 +90,7 @@ async function rewrite(
     text: await parser.append(text, completed),
     before: isUpsert ? await rowsBeforeUpsert(parser, insert, first) : null,
     givesRows: completed.givesRows,
+    keyParameters: null,
   };
 }
 

@@ -13,10 +13,7 @@ import { isTaken, phaseOneError, phaseOneRow } from './barrier.ts';
 import { textLiteral } from './literals.ts';
 import { holderIn, insertOf, numbered, type Places, rowsPerInsert } from './undo-insert.ts';
 
-/**
- * Undo rows, the row of phase one and the commit, as `CommitAtOnce` says. The savepoint is what keeps the
- * local transaction when a row is taken.
- */
+/** Undo rows, the row of phase one and the commit, as `CommitAtOnce` says. */
 export async function commitAtOnce(
   session: Session,
   branch: BranchKey,
@@ -26,12 +23,13 @@ export async function commitAtOnce(
   const undo = insertOf(branch, numbered(steps, new Map()));
   const values = [branch.gid, String(branch.branchId), String(Date.now())];
   try {
-    await session.fly([savepoint, { ...undo, mayWait: true }, { ...phaseOneRow, values }, commit]);
+    await session.fly([{ ...undo, mayWait: true }, { ...phaseOneRow, values }, commit]);
     return true;
   } catch (error) {
     if (!isTaken(error, 'settle_undo')) throw phaseOneError(error, branch.gid);
-    await session.query(backToSavepoint);
-    return false;
+    // Nobody who goes through Settle can have done this.
+    const detail = 'an undo row has come in the way of a row that was locked';
+    throw new SettleError('LOCK_CONFLICT', detail, { gid: branch.gid, cause: error });
   }
 }
 

@@ -2,7 +2,9 @@
  * Writes on PostgreSQL: the user's statement with `returning` images, in one round trip; an upsert
  * first looks at the rows that are there.
  */
+import type { Rider } from '../database.ts';
 import type { WriteJob, Written } from '../dialect.ts';
+import type { TableFacts } from '../facts.ts';
 import type { Image } from '../image.ts';
 import { rowKey } from '../row-key.ts';
 import { imageColumns, type Rewritten, type SqlAnalyzer } from '../statement.ts';
@@ -17,12 +19,48 @@ export async function writeOnPostgres<Native, Result>(
   const { write, facts, statement, perform } = job;
   const rewritten = await analyzer.rewrite(statement.text, facts);
   const there = await imagesThere(job, rewritten);
-  const result = await perform(rewritten.text, statement.parameters);
+  const key = keyGiven(facts, rewritten, statement.parameters);
+  const rider = key === null ? null : riderTo(facts, key);
+  const result = await perform(rewritten.text, statement.parameters, rider ?? undefined);
   const rows = statement.results.rowsOf(result);
   const steps = stepsOf({ write, facts, there, image: imageOf }, rows);
   const columns = ownColumns(facts.length);
-  return { result: statement.results.without(result, columns, rewritten.givesRows), steps };
+  return {
+    result: statement.results.without(result, columns, rewritten.givesRows),
+    steps,
+    // It has looked at the row that was changed, and at no other.
+    isFree: rider?.found === 0 && steps.every((step) => step.key === key),
+  };
 }
+
+/** The key of the only row that it can change, if that is told by parameters whose text is plain. */
+function keyGiven(
+  [facts]: readonly TableFacts[],
+  { keyParameters }: Rewritten,
+  parameters: readonly unknown[],
+): string | null {
+  if (facts === undefined || keyParameters === null) return null;
+  if (facts.key.some(({ form }) => form !== 'text')) return null;
+  const values = keyParameters.map((number) => parameters[number - 1]);
+  return values.every(isPlain) ? JSON.stringify(values.map(String)) : null;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
+}
+
+function riderTo(facts: readonly TableFacts[], key: string): Rider {
+  return { look: { ...lookAtRow, values: [facts[0]?.id ?? '', key] }, found: null };
+}
+
+/**
+ * A plan that was made while the table was empty may read all of it; the table is vacuumed and analyzed
+ * as often as it changes, and then plans are made anew.
+ */
+const lookAtRow = {
+  name: 'settle_undo_free',
+  text: 'select from settle_undo where table_name = $1 and row_key = $2',
+} as const;
 
 /** Rows that an upsert finds, locked, by their keys. */
 async function imagesThere<Native, Result>(

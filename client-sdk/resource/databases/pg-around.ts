@@ -1,20 +1,18 @@
 /**
- * `begin` in front of a statement of the user, in one write and one round trip: the driver sends a
- * statement when the one before it is answered, and each such turn costs both sides some 50 us. By a
- * query of our own making, as pg-cursor is one, around the query that the driver itself would have
- * made. Only for what ends in a sync of its own, so that no answer is missing when `begin` fails;
- * everything else is left to the caller. Invariant: the driver's book of prepared statements is right.
+ * What goes around a statement of the user in one write and one round trip: `begin` in front of it, and
+ * behind it a look at what is locked globally. The driver sends a statement when the one before it is
+ * answered, and each such turn costs both sides some 50 us. By a query of our own making, as pg-cursor is
+ * one, around the query that the driver itself would have made. Everything that does not fit is left to
+ * the caller. Invariants: the driver's book of prepared statements is right; there is one sync, at the
+ * end, so what comes after a statement that fails does not run.
  */
-
-/** What is used of `client.connection` of `pg`, version 8 or newer. */
-interface PgConnection {
-  readonly stream: { cork(): void; uncork(): void };
-  /** Texts by name, as the driver keeps them. */
-  readonly parsedStatements: Record<string, string | undefined>;
-  parse(statement: { readonly text: string }): void;
-  bind(portal: object): void;
-  execute(portal: object): void;
-}
+import {
+  flightConnectionOf,
+  hasNamedStatements,
+  type PgFlightConnection,
+  PreparedNames,
+} from '../../participant/databases/pg-flight.ts';
+import type { Rider } from '../database.ts';
 
 type Callback = (error: Error | null | undefined, result?: unknown) => void;
 type Handler = (message: unknown, connection?: unknown) => void;
@@ -41,6 +39,7 @@ type DriverQueryClass = new (config: object, values: undefined, callback: Callba
 /** What is looked at in a configuration. */
 interface Config {
   readonly name?: unknown;
+  readonly rows?: unknown;
   readonly text: string;
   readonly values: readonly unknown[];
 }
@@ -50,49 +49,66 @@ interface Client {
   query(query: object): unknown;
 }
 
+/** What goes around it. */
+export interface Around {
+  /** Statements separated by semicolons; null: it has begun. */
+  readonly begin: string | null;
+  readonly rider: Rider | null;
+}
+
 /**
- * Sends the statements of `begin`, separated by semicolons, and then the user's; answers as the driver
- * does. Null: nothing was sent, because this client or this statement does not allow it. The error is
- * that of the first one that fails; the transaction wants to be rolled back then.
+ * Sends all of it; answers as the driver does, for the user's statement. Null: nothing was sent, because
+ * this client or this statement does not allow it. The error is that of the first one that fails; the
+ * transaction wants to be rolled back then.
  */
-export function queryAfterBegin(
+export function queryAround(
   client: Client,
-  begin: string,
+  around: Around,
   config: Config,
 ): Promise<unknown> | null {
   const Query = queryClassOf(client, config);
   if (Query === null) return null;
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const texts = begin.split(';').map((text) => text.trim());
-  const query = new AfterBegin(texts, (error, result) => (error ? reject(error) : resolve(result)));
+  const query = new QueryAround(around, hasNamedStatements(client), (error, result) =>
+    error ? reject(error) : resolve(result),
+  );
   query.wrap(new Query(config, undefined, (error, result) => query.callback(error, result)));
   client.query(query);
   return promise;
 }
 
-function queryClassOf(client: object, { name, text, values }: Config): DriverQueryClass | null {
-  if (!('connection' in client) || ('pipeline' in client && client.pipeline === true)) return null;
-  // Parse boundary: of another driver, or of a later version, these may be anything.
-  const connection = client.connection as Partial<PgConnection> | null | undefined;
+function queryClassOf(client: object, config: Config): DriverQueryClass | null {
+  const connection = flightConnectionOf(client);
+  // Parse boundary: of another driver, or of a later version, it may be anything.
   const { Query } = client.constructor as { readonly Query?: DriverQueryClass };
-  if (typeof connection?.stream?.cork !== 'function' || typeof Query !== 'function') return null;
+  if (connection === null || typeof Query !== 'function') return null;
+  const { name, text, values, rows } = config;
+  // It would come back for more of them.
+  if (rows !== undefined) return null;
   // The driver takes the answer to the parse of `begin` for that of a name it waits for.
-  if (name !== undefined)
-    return connection.parsedStatements?.[String(name)] === text ? Query : null;
+  if (name !== undefined) return connection.parsedStatements[String(name)] === text ? Query : null;
   // Without values it goes as a plain text, which has no sync.
   return values.length > 0 ? Query : null;
 }
 
+const begin = { name: 'settle_begin', text: 'begin isolation level read committed' } as const;
+
 /** The driver calls its methods as the server answers. It has no name: that is the user's query's. */
-class AfterBegin {
+class QueryAround {
   /** Replaced by the driver when there is a time limit for queries. */
   callback: Callback;
   readonly #texts: readonly string[];
+  readonly #rider: Rider | null;
+  readonly #names: PreparedNames;
   #query: DriverQuery | null = null;
   #begun = 0;
+  #isAnswered = false;
+  #found: number | null = null;
 
-  constructor(texts: readonly string[], callback: Callback) {
-    this.#texts = texts;
+  constructor({ begin, rider }: Around, isNamed: boolean, callback: Callback) {
+    this.#texts = begin === null ? [] : begin.split(';').map((text) => text.trim());
+    this.#rider = rider;
+    this.#names = new PreparedNames(isNamed);
     this.callback = callback;
   }
 
@@ -120,23 +136,35 @@ class AfterBegin {
 
   submit(of: object): unknown {
     // Parse boundary: `queryClassOf` has looked at it.
-    const connection = of as PgConnection;
+    const connection = of as PgFlightConnection;
     connection.stream.cork();
     try {
       for (const text of this.#texts) {
-        connection.parse({ text });
-        connection.bind({});
-        connection.execute({});
+        this.#names.send(connection, text === begin.text ? begin : { text });
       }
-      return this.#wrapped.submit(connection);
+      if (this.#rider === null) return this.#wrapped.submit(connection);
+      // The sync is ours to send, behind the look.
+      const failure = this.#wrapped.submit(Object.create(connection, { sync: { value: nothing } }));
+      if (!failure) this.#names.send(connection, this.#rider.look);
+      connection.sync();
+      return failure;
     } finally {
       connection.stream.uncork();
     }
   }
 
-  handleCommandComplete(message: unknown, connection: unknown): void {
-    if (this.#begun < this.#texts.length) this.#begun += 1;
-    else this.#wrapped.handleCommandComplete(message, connection);
+  handleCommandComplete(message: { readonly text: string }, connection: unknown): void {
+    if (this.#begun < this.#texts.length) {
+      this.#begun += 1;
+      return;
+    }
+    if (this.#isAnswered) {
+      // `SELECT 1`
+      this.#found = Number(message.text.slice(message.text.lastIndexOf(' ')));
+      return;
+    }
+    this.#isAnswered = true;
+    this.#wrapped.handleCommandComplete(message, connection);
   }
 
   handleRowDescription(message: unknown): void {
@@ -144,7 +172,7 @@ class AfterBegin {
   }
 
   handleDataRow(message: unknown): void {
-    this.#wrapped.handleDataRow(message);
+    if (!this.#isAnswered) this.#wrapped.handleDataRow(message);
   }
 
   handlePortalSuspended(connection: unknown): void {
@@ -152,6 +180,7 @@ class AfterBegin {
   }
 
   handleEmptyQuery(connection: unknown): void {
+    this.#isAnswered = true;
     this.#wrapped.handleEmptyQuery(connection);
   }
 
@@ -164,10 +193,15 @@ class AfterBegin {
   }
 
   handleReadyForQuery(connection: unknown): void {
+    this.#names.keep();
+    if (this.#rider !== null) this.#rider.found = this.#found;
     this.#wrapped.handleReadyForQuery(connection);
   }
 
   handleError(error: unknown, connection: unknown): void {
+    this.#names.drop();
     this.#wrapped.handleError(error, connection);
   }
 }
+
+function nothing(): void {}

@@ -1,0 +1,205 @@
+/**
+ * Rows that are named by their key are looked at behind the statement that locks them: nobody can have
+ * them globally then, and the local transaction ends in one round trip. What that must not lead to.
+ */
+import { expect, it, onTestFinished } from 'vitest';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import {
+  describeOnKind,
+  type EitherDatabase,
+  type EitherKind,
+  type Sender,
+} from './either-kind.ts';
+import {
+  coordinatorUrl,
+  name,
+  outside,
+  schemaOf,
+  startWorld,
+  untilOver,
+  type World,
+} from './holes-world.ts';
+import { startService } from './world.ts';
+
+const phaseOne = "'prepare', 'done'";
+const setCents = 'update account set cents = $1 where id = $2';
+const addCents = 'update account set cents = cents + $1 where id = $2';
+
+await describeOnKind('postgres', (kind) => {
+  it('undo rows, barrier row and commit go together: a lost answer that was a commit counts', async () => {
+    const { settle, wallets, bank, shop, proxy } = await startProxied(kind);
+    let gid = '';
+    const lost = proxy.loseAnswerTo(phaseOne);
+    await settle.transaction({}, async (tx) => {
+      gid = tx.gid;
+      await shop.query(setCents, [1, 1]);
+      await bank.query(setCents, [2, 1]);
+    });
+    await lost;
+    expect((await settle.get(gid)).phase).toBe('committed');
+    expect(await wallets.rowsOf('account')).toContain('(1,Ada,2)');
+    expect(await wallets.undoRows()).toBe(0);
+  });
+
+  it('lost on their way, they can never happen, and all is rolled back', async () => {
+    const { settle, wallets, orders, bank, shop, proxy } = await startProxied(kind);
+    const before = [await wallets.rowsOf('account'), await orders.rowsOf('account')];
+    let gid = '';
+    const lost = proxy.loseRequest(phaseOne);
+    const work = settle.transaction({}, async (tx) => {
+      gid = tx.gid;
+      await shop.query(setCents, [1, 1]);
+      await bank.query(setCents, [2, 1]);
+    });
+    await expect(work).rejects.toThrow();
+    await lost;
+    await untilOver(settle, gid);
+    expect([await wallets.rowsOf('account'), await orders.rowsOf('account')]).toEqual(before);
+    const barrier = await wallets.rowsOf(`(select operation, state from settle_barrier
+      where gid = '${gid}')`);
+    expect(barrier[0]).toBe('(prepare,blocked)');
+    expect([await wallets.undoRows(), await orders.undoRows()]).toEqual([0, 0]);
+  });
+
+  it('a rollback that comes before them makes them fail', async () => {
+    const { settle, wallets, bank, shop } = await startWorld(kind);
+    const before = await wallets.rowsOf('account');
+    // No statement sees it, and the insert of the undo row waits for it.
+    const blocker = await wallets.session();
+    await blocker.query('begin');
+    await blocker.query(`insert into settle_undo values
+      ('public.account', '["1"]', 0, 'nobody', 1, 1, default, null, null, 0)`);
+    let gid = '';
+    const work = settle.transaction({}, async (tx) => {
+      gid = tx.gid;
+      await shop.query(setCents, [1, 2]);
+      await bank.query(setCents, [2, 1]);
+    });
+    const failed = expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    await wallets.untilWaiting();
+    await settle.rollback(gid);
+    await untilOver(settle, gid);
+    await blocker.query('rollback');
+    await failed;
+    expect(await wallets.rowsOf('account')).toEqual(before);
+    expect(await wallets.undoRows()).toBe(0);
+  });
+
+  // Another spelling of the key is looked for in vain; the row's own key tells.
+  it.each([[1], ['01']])('who waited for a row sees whose it is by then: id %j', async (id) => {
+    const world = await startWorld(kind);
+    const { settle, wallets, bank } = world;
+    const before = await wallets.rowsOf('account');
+    let second: Promise<unknown> = Promise.resolve();
+    await undecided(world, async (unlock, decide) => {
+      second = settle.transaction({}, () => bank.query(addCents, [5, id]));
+      second.catch(() => undefined);
+      await wallets.untilWaiting();
+      await unlock();
+      // Undecided: nothing may be committed on top of it.
+      expect(await wallets.rowsOf('account')).toContain('(1,Ada,1001)');
+      await decide('rollback');
+    });
+    await expect(second).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
+    expect(await wallets.rowsOf('account')).toEqual(before);
+    expect(await wallets.undoRows()).toBe(0);
+  });
+
+  it('nothing is committed in one database while a row is held in the other', async () => {
+    const world = await startWorld(kind);
+    const { settle, wallets, orders, bank, shop } = world;
+    let second: Promise<unknown> = Promise.resolve();
+    await undecided(world, async (unlock, decide) => {
+      await unlock();
+      second = settle.transaction({}, async () => {
+        await shop.query(setCents, [7, 1]);
+        await bank.query(addCents, [5, 1]);
+      });
+      await untilPrepared(orders);
+      expect(await orders.rowsOf('account')).toContain('(1,Ada,1000)');
+      await decide('commit');
+    });
+    await second;
+    expect(await orders.rowsOf('account')).toContain('(1,Ada,7)');
+    expect(await wallets.rowsOf('account')).toContain('(1,Ada,1006)');
+  });
+
+  it('another branch of the same transaction may have left undo rows there', async () => {
+    const { settle, wallets, orders, bank, shop } = await startWorld(kind);
+    const before = await wallets.rowsOf('account');
+    const work = settle.transaction({}, async (tx) => {
+      const headers = await tx.headers();
+      await outside(() => settle.join(headers, () => bank.query(addCents, [1, 1])));
+      await outside(() => settle.join(headers, () => bank.query(addCents, [1, 1])));
+      expect(await wallets.undoRows()).toBe(2);
+      await shop.query(setCents, [1, 1]);
+      await bank.query(addCents, [1, 1]);
+      throw new Error('as planned');
+    });
+    await expect(work).rejects.toThrow('as planned');
+    expect(await wallets.rowsOf('account')).toEqual(before);
+    expect(await orders.undoRows()).toBe(0);
+  });
+});
+
+/**
+ * A transaction adds a cent to row 1 of the wallets in a scope that has joined it: `unlock` ends that
+ * scope, with its local commit, and `decide` the transaction.
+ */
+async function undecided(
+  { settle, bank }: World,
+  meanwhile: (
+    unlock: () => Promise<void>,
+    decide: (how: 'commit' | 'rollback') => Promise<void>,
+  ) => Promise<void>,
+): Promise<void> {
+  const changed = Promise.withResolvers<void>();
+  const unlocked = Promise.withResolvers<void>();
+  const decided = Promise.withResolvers<'commit' | 'rollback'>();
+  const committed = Promise.withResolvers<void>();
+  const first = settle.transaction({}, async (tx) => {
+    const headers = await tx.headers();
+    await outside(() =>
+      settle.join(headers, async () => {
+        await bank.query(addCents, [1, 1]);
+        changed.resolve();
+        await unlocked.promise;
+      }),
+    );
+    committed.resolve();
+    if ((await decided.promise) === 'rollback') throw new Error('as planned');
+  });
+  await changed.promise;
+  await meanwhile(
+    () => {
+      unlocked.resolve();
+      return committed.promise;
+    },
+    async (how) => {
+      decided.resolve(how);
+      await first.catch(() => undefined);
+    },
+  );
+}
+
+/** Resolves once a local transaction there has its undo rows, and has not committed them. */
+async function untilPrepared(database: EitherDatabase): Promise<void> {
+  const prepared = `(select state from pg_stat_activity where datname = current_database()
+    and state = 'idle in transaction' and query like 'insert into settle_undo%')`;
+  while ((await database.rowsOf(prepared)).length === 0);
+}
+
+async function startProxied(kind: EitherKind) {
+  const settle = await startService(coordinatorUrl(), name('shop'));
+  const orders = await kind.start(schemaOf(kind));
+  const wallets = await kind.start(schemaOf(kind));
+  const proxy: TcpProxy = await startTcpProxy(wallets.url);
+  onTestFinished(() => proxy.close());
+  const shop: Sender = orders.at(settle, { resource: 'orders' });
+  const bank: Sender = wallets.at(
+    settle,
+    { resource: 'wallets' },
+    { url: proxy.url, connections: 10 },
+  );
+  return { settle, orders, wallets, shop, bank, proxy };
+}
