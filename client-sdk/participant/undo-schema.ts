@@ -32,6 +32,12 @@ const image = `create or replace function settle_image(r anyelement) returns tex
   set lc_monetary to 'C'
   as $$ begin return pg_typeof(r)::text || r::text; end $$`;
 
+const look = `create or replace function settle_is_held(of_table text, of_key text) returns boolean
+  language plpgsql stable strict
+  set enable_seqscan to off
+  as $$ begin return exists (
+    select from settle_undo where table_name = of_table and row_key = of_key); end $$`;
+
 const mysqlTable = `create table if not exists settle_undo (
   table_name varchar(261) character set utf8mb4 collate utf8mb4_bin not null,
   row_key varchar(512) character set ascii collate ascii_bin not null,
@@ -49,7 +55,7 @@ const mysqlTable = `create table if not exists settle_undo (
 ) engine = InnoDB row_format = dynamic`;
 
 const statements: Readonly<Record<Dialect, readonly string[]>> = {
-  postgres: [table, index, image],
+  postgres: [table, index, image, look],
   mysql: [mysqlTable],
   sqlite: [],
 };

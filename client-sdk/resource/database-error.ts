@@ -22,7 +22,7 @@ export function meaningOf(error: unknown, dialect: Dialect, gid: Gid): unknown {
 
 /** Whether the database does not have what `settle migrate --participant` makes. */
 function isSchemaMissing(error: unknown): boolean {
-  if (!(error instanceof Error) || !/\bsettle_(image|undo|barrier)\b/.test(error.message))
+  if (!(error instanceof Error) || !/\bsettle_(image|is_held|undo|barrier)\b/.test(error.message))
     return false;
   const code = 'code' in error ? error.code : null;
   return code === '42883' || code === '42P01' || code === 'ER_NO_SUCH_TABLE';

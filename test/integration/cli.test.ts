@@ -187,7 +187,10 @@ describe('settle migrate', () => {
 
   test("makes a participant's tables, and prints SQL without connecting", async () => {
     const barrier = await run('migrate', '--participant', 'sqlite:b.db');
-    expect(barrier).toMatchObject({ code: 0, stdout: 'applied 0001_barrier\napplied 0002_undo' });
+    expect(barrier).toMatchObject({
+      code: 0,
+      stdout: 'applied 0001_barrier\napplied 0002_undo\napplied 0003_look',
+    });
     const printed = await run('migrate', '--participant', 'mysql://nobody@192.0.2.1/x', '--print');
     expect(printed.code).toBe(0);
     expect(printed.stdout).toMatch(/create table.*settle_barrier/is);

@@ -246,7 +246,7 @@ function migrations(newUrl: () => Promise<string>): void {
     const target = storedTarget(url);
     const barrier = await loadMigrations('participant', target.kind);
     const apply = () => withExecutor(target, (each) => migrate(each, barrier));
-    expect(await apply()).toEqual(['0001_barrier', '0002_undo']);
+    expect(await apply()).toEqual(barrier.migrations.map(({ name }) => name));
     expect(await apply()).toEqual([]);
     await expect(requireLogSchema(url)).rejects.toMatchObject({ code: 'SCHEMA_MISSING' });
     expect(await migrateLog(url)).toEqual(names);

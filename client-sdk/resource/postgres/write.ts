@@ -53,14 +53,8 @@ function riderTo(facts: readonly TableFacts[], key: string): Rider {
   return { look: { ...lookAtRow, values: [facts[0]?.id ?? '', key] }, found: null };
 }
 
-/**
- * A plan that was made while the table was empty may read all of it; the table is vacuumed and analyzed
- * as often as it changes, and then plans are made anew.
- */
-const lookAtRow = {
-  name: 'settle_undo_free',
-  text: 'select from settle_undo where table_name = $1 and row_key = $2',
-} as const;
+/** By a function, whose plan is good for tables of any size. */
+const lookAtRow = { name: 'settle_look', text: 'select where settle_is_held($1, $2)' } as const;
 
 /** Rows that an upsert finds, locked, by their keys. */
 async function imagesThere<Native, Result>(

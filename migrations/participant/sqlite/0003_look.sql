@@ -1,0 +1,2 @@
+-- breaking: no
+-- Nothing: PostgreSQL has a function under this number. It is taken, so that the sets stay equal.
