@@ -29,6 +29,8 @@ export interface HotDatabase {
   take(id: number): Promise<HotRow>;
   /** Writes the row if it still has the version before this one, through Settle: rows changed. */
   set(row: HotRow): Promise<number>;
+  /** Counts the version up and adds the cents in one statement, through Settle: rows changed. */
+  add(id: number, cents: number): Promise<number>;
   /** All rows, past Settle. */
   rows(): Promise<readonly HotRow[]>;
   /** How many locks stand, past Settle. */
@@ -40,6 +42,7 @@ const table =
 const ids = Array.from({ length: rowsOfEach }, (_, index) => index + 1);
 const filling = `insert into account values ${ids.map((id) => `(${id}, ${centsOfEach}, 0)`)}`;
 const taking = 'select id, cents, version from account where id = ';
+const adding = 'update account set version = version + 1, cents = cents +';
 const all = 'select id, cents, version from account order by id';
 
 /** A new database on this server, as a resource of this name. */
@@ -68,6 +71,9 @@ async function onPostgres(
       const text = 'update account set cents = $2, version = $3 where id = $1 and version = $4';
       return (await front.query(text, [id, cents, version, version - 1])).rowCount ?? 0;
     },
+    async add(id, cents) {
+      return (await front.query(`${adding} $1 where id = $2`, [cents, id])).rowCount ?? 0;
+    },
     async rows() {
       return (await plain.query(all)).rows.map(rowOf);
     },
@@ -87,6 +93,10 @@ async function onMysql(settle: Settle, server: Provided, resource: string): Prom
       const text = 'update account set cents = ?, version = ? where id = ? and version = ?';
       const values = [cents, version, id, version - 1];
       return (await front.execute<mysql.ResultSetHeader>(text, values))[0].affectedRows;
+    },
+    async add(id, cents) {
+      const text = `${adding} ? where id = ?`;
+      return (await front.execute<mysql.ResultSetHeader>(text, [cents, id]))[0].affectedRows;
     },
     async rows() {
       return (await plain.query<mysql.RowDataPacket[]>(all))[0].map(rowOf);
