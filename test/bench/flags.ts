@@ -44,7 +44,7 @@ export const usage = `usage: npm run bench -- [flags]
   --log postgres|mysql|sqlite|memory  where the log is kept (postgres); at: the rows, too, if it is a server
   --transport channel|http        how participants are called (channel)
   --inflight N                    under way at once, in all (512; at 16; with --rate 8192)
-  --seconds S --rounds R --warmup S   (5, 3, 3)
+  --seconds S --rounds R --warmup S   (5, 3, 3; at 5, 3, 10)
   --rollback PERCENT              so many are refused by their last branch (0)
   --processes P                   worker processes; with split, of each kind (1)
   --layout one|split              tries where their caller is, or elsewhere (one; http: split)
@@ -75,7 +75,7 @@ const strings = {
   inflight: { type: 'string' },
   seconds: { type: 'string', default: '5' },
   rounds: { type: 'string', default: '3' },
-  warmup: { type: 'string', default: '3' },
+  warmup: { type: 'string' },
   rollback: { type: 'string', default: '0' },
   processes: { type: 'string', default: '1' },
   layout: { type: 'string' },
@@ -120,7 +120,10 @@ function optionsOf(values: Values): BenchOptions {
     inflight: whole('inflight', values.inflight ?? usual, 1, 65_536),
     seconds: number('seconds', values.seconds, { min: 0.1, max: 86_400 }),
     rounds: whole('rounds', values.rounds, 1, 1_000),
-    warmupSeconds: number('warmup', values.warmup, { min: 0.1, max: 3_600 }),
+    warmupSeconds:
+      values.warmup === undefined
+        ? warmupSecondsOf(mode)
+        : number('warmup', values.warmup, { min: 0.1, max: 3_600 }),
     rollbackPercent: whole('rollback', values.rollback, 0, 100),
     processes: whole('processes', values.processes, 1, 64),
     layout,
@@ -141,6 +144,11 @@ function optionsOf(values: Values): BenchOptions {
   }
   refuseContradictions(options);
   return options;
+}
+
+/** Of mode `at` fewer run in a second, so it takes longer until V8 has compiled what they need. */
+export function warmupSecondsOf(mode: BenchMode): number {
+  return mode === 'at' ? 10 : 3;
 }
 
 function refuseContradictions(options: BenchOptions): void {

@@ -2,7 +2,7 @@
  * Where rows that measure in their own way find a log and a product. Invariant: whatever a row has
  * started is taken away when it ends, however it ends.
  */
-import { type BenchOptions, readFlags } from '../flags.ts';
+import { type BenchOptions, readFlags, warmupSecondsOf } from '../flags.ts';
 import { openProduct, type ProductOptions, type ProductSide } from '../product.ts';
 import { untilAborted } from '../run.ts';
 import { Cleanup, type DatabaseProcess, openLogs, processOf } from '../stage.ts';
@@ -22,9 +22,10 @@ export interface Scene {
 /** The options that these flags mean, with the suite's duration. */
 export function optionsOf(flags: string, seconds: number): BenchOptions {
   const words = flags.split(' ').filter((word) => word !== '');
-  const warmup = Math.max(0.5, Math.min(3, seconds));
+  const isAt = words.includes('at');
+  const warmup = Math.min(warmupSecondsOf(isAt ? 'at' : 'tcc'), isAt ? 2 * seconds : seconds);
   const options = readFlags([
-    ...['--seconds', String(seconds), '--warmup', String(warmup)],
+    ...['--seconds', String(seconds), '--warmup', String(Math.max(0.5, warmup))],
     ...words,
   ]);
   if (typeof options === 'string') throw new Error(options);
