@@ -144,7 +144,7 @@ class QueryAround {
       }
       if (this.#rider === null) return this.#wrapped.submit(connection);
       // The sync is ours to send, behind the look.
-      const failure = this.#wrapped.submit(Object.create(connection, { sync: { value: nothing } }));
+      const failure = this.#wrapped.submit(new WithoutSync(connection));
       if (!failure) this.#names.send(connection, this.#rider.look);
       connection.sync();
       return failure;
@@ -204,4 +204,54 @@ class QueryAround {
   }
 }
 
-function nothing(): void {}
+/**
+ * The connection as the driver's query uses it, but for the sync. Not by its prototype: that would give
+ * each connection a shape of its own, and everything that touches one would be slow.
+ */
+class WithoutSync {
+  readonly #connection: DriverConnection;
+
+  constructor(connection: PgFlightConnection) {
+    // Parse boundary: it is the driver's, and so is who calls this.
+    this.#connection = connection as DriverConnection;
+  }
+
+  get stream(): object {
+    return this.#connection.stream;
+  }
+
+  get parsedStatements(): object {
+    return this.#connection.parsedStatements;
+  }
+
+  get submittedNamedStatements(): unknown {
+    return this.#connection.submittedNamedStatements;
+  }
+
+  parse(statement: Parameters<DriverConnection['parse']>[0]): void {
+    this.#connection.parse(statement);
+  }
+
+  bind(portal: Parameters<DriverConnection['bind']>[0]): void {
+    this.#connection.bind(portal);
+  }
+
+  describe(portal: object): void {
+    this.#connection.describe(portal);
+  }
+
+  execute(portal: object): void {
+    this.#connection.execute(portal);
+  }
+
+  close(what: Parameters<DriverConnection['close']>[0]): void {
+    this.#connection.close(what);
+  }
+
+  sync(): void {}
+}
+
+interface DriverConnection extends PgFlightConnection {
+  readonly submittedNamedStatements?: object;
+  describe(portal: object): void;
+}
