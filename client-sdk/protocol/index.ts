@@ -1,6 +1,7 @@
 /** The protocol between SDK and coordinator: types, limits and codes; no behaviour, no imports. */
 export * from './channel.ts';
 export * from './desk.ts';
+export * from './dirty-row.ts';
 export * from './errors.ts';
 export * from './instance.ts';
 export * from './limits.ts';

@@ -5,7 +5,7 @@
  */
 import { answerOfError } from '../participant/answer.ts';
 import type { Method } from '../participant/host.ts';
-import type { Call, CallAnswer, Gid } from '../protocol/index.ts';
+import { type Call, type CallAnswer, dirtyRowError, type Gid } from '../protocol/index.ts';
 import { lookAtHealth } from './health.ts';
 import { inspectRows, listLocks } from './inspect.ts';
 import { inTransaction, type ResourcePorts } from './own-transaction.ts';
@@ -70,7 +70,7 @@ class DirtyRowError extends Error {
   override readonly name = 'DirtyRowError';
 
   constructor({ row }: DirtyRows) {
-    super(`AT_DIRTY_ROW: ${row.table} ${row.key}: ${row.why}`);
+    super(dirtyRowError(row));
   }
 }
 

@@ -3,7 +3,12 @@
  * each with what becomes of the row. Pure. Guard: the row is named in a command only as it was read
  * whole from the error, and so that a shell takes it as one word.
  */
-import type { BranchView, Remedy, TransactionView } from '../../client-sdk/protocol/index.ts';
+import {
+  type BranchView,
+  dirtyRowIn,
+  type Remedy,
+  type TransactionView,
+} from '../../client-sdk/protocol/index.ts';
 
 /** Stands in for a row whose name is not known. */
 const anyRow = 'TABLE KEY';
@@ -19,7 +24,8 @@ export function dirtyRemedies(
   { branchId, lastError }: BranchView,
   { gid, branches }: TransactionView,
 ): Remedy[] {
-  const row = quoted(rowIn(lastError ?? '') ?? anyRow);
+  const dirty = dirtyRowIn(lastError ?? '');
+  const row = quoted(dirty === null ? anyRow : `${dirty.table} ${dirty.key}`);
   // One resource is resolved at a time: where it was at several, this one is named.
   const others = branches.filter(({ kind }) => kind === 'at');
   const isOneOfSeveral = new Set(others.map((each) => JSON.stringify(each.participant))).size > 1;
@@ -39,20 +45,6 @@ export function dirtyRemedies(
       command: null,
     },
   ];
-}
-
-/** `TABLE KEY` of `AT_DIRTY_ROW: TABLE KEY: why`, its key a JSON list; null: it was cut, or is another. */
-function rowIn(error: string): string | null {
-  const [, table, key = ''] = /AT_DIRTY_ROW: (\S+) (\[.*\]): /.exec(error) ?? [];
-  return table === undefined || !isList(key) ? null : `${table} ${key}`;
-}
-
-function isList(text: string): boolean {
-  try {
-    return Array.isArray(JSON.parse(text));
-  } catch {
-    return false;
-  }
 }
 
 /** As one word of a shell. */

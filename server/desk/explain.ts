@@ -3,15 +3,16 @@
  * plain words, made of what everybody sees of it. Pure. Guard: a remedy that is offered is one that
  * the coordinator would take as things stand.
  */
-import type {
-  BranchId,
-  BranchView,
-  Cause,
-  EpochMs,
-  Explanation,
-  Participant,
-  Remedy,
-  TransactionView,
+import {
+  type BranchId,
+  type BranchView,
+  type Cause,
+  type EpochMs,
+  type Explanation,
+  isDirtyRowError,
+  type Participant,
+  type Remedy,
+  type TransactionView,
 } from '../../client-sdk/protocol/index.ts';
 import { dirtyRemedies } from './explain-dirty.ts';
 import { span } from './span.ts';
@@ -330,7 +331,7 @@ function troubleOf({ lastError }: Owing): Trouble {
     return error.endsWith(' is drained') ? 'drained' : 'absent';
   }
   if (error.startsWith('TARGET_NOT_ALLOWED')) return 'notAllowed';
-  return error.includes('AT_DIRTY_ROW') ? 'dirty' : 'other';
+  return isDirtyRowError(error) ? 'dirty' : 'other';
 }
 
 function owingIn({ branches }: TransactionView): readonly Owing[] {

@@ -3,12 +3,13 @@
  * takes the same event over the state as it is, and forgets what would have become of it. Nothing
  * here knows who he is allowed to be; that is for those who ask.
  */
-import type {
-  BranchId,
-  Gid,
-  Json,
-  OperatorAction,
-  Phase,
+import {
+  type BranchId,
+  type Gid,
+  isDirtyRowError,
+  type Json,
+  type OperatorAction,
+  type Phase,
 } from '../../client-sdk/protocol/index.ts';
 import type { OperationResult, Operator, TxEvent } from '../core/event.ts';
 import { outstanding } from '../core/outstanding.ts';
@@ -111,13 +112,11 @@ function dirtyAmong(
     if (action === 'skip' && branchId !== owed?.branchId) continue;
     // Before the first attempt of a term the attention tells what the term before has heard.
     const inherited = attention?.branchId === branchId ? attention.detail : '';
-    if (!(lastError ?? inherited).includes(dirtyRow)) continue;
+    if (!isDirtyRowError(lastError ?? inherited)) continue;
     return `branch ${branchId}: its undo rows would hold their rows for ever; resolve them instead (to leave the rows as they are: keep)`;
   }
   return null;
 }
-
-const dirtyRow = 'AT_DIRTY_ROW';
 
 function eventOf(
   { action, owed, result, operator }: OperateRequest,

@@ -90,8 +90,8 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'at-once-without-a-barrier-row',
     idea: 'a local commit in one flight leaves no row behind, so a rollback takes it for one that never was',
     file: endings,
-    find: '{ ...phaseOneRow, values }, {',
-    replace: '{',
+    find: '{ ...phaseOneRow, values },',
+    replace: '',
     killedBy: ['at-free-rows'],
   },
   {
