@@ -29,6 +29,7 @@ import {
 import type { Explainable } from './explain.ts';
 import { explainerOf } from './explainer.ts';
 import { createMysqlAnalyzer } from './mysql/analyzer.ts';
+import { Compounds } from './mysql/compound.ts';
 import { createMysqlDialect } from './mysql/dialect.ts';
 import { createMysqlExplainer } from './mysql/explain.ts';
 import { withSettings } from './mysql/session.ts';
@@ -105,8 +106,10 @@ function resourceOn<Native>(
     return { current: currentOf(resource), explain: explainerOf(explaining) };
   }
   const analyzer = createMysqlAnalyzer();
-  const dialect = createMysqlDialect(nowMs, { ...analyzer, ...createMysqlWriter(analyzer) });
-  const set = withSettings(database, () => spreadMs(lockTimeoutMs));
+  const compounds = new Compounds();
+  const statements = { ...analyzer, ...createMysqlWriter(analyzer) };
+  const dialect = createMysqlDialect(nowMs, statements, compounds);
+  const set = withSettings(database, () => spreadMs(lockTimeoutMs), compounds);
   const resource = new Resource(client, options, { database: set, dialect });
   const explainer = createMysqlExplainer(dialect, analyzer);
   const explaining = { database: set, dialect: explainer, lockTimeoutMs };

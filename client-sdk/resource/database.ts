@@ -21,6 +21,11 @@ export interface HeldConnection<Native> extends Session {
    * one throws what is wrong with it.
    */
   begin(text: string): Promise<void>;
+  /**
+   * Sends what was held back so far; to be awaited before {@link native} is given a statement. Not there
+   * where nothing is held back, or where the native connection sends it by itself. Throws as `begin`.
+   */
+  ready?(): Promise<void>;
   /** Gives it back; with an error it is thrown away, for nobody knows its state. Safe to repeat. */
   release(error?: Error): void;
 }

@@ -65,9 +65,10 @@ export class Line<Native> {
     rider?: Rider,
   ): Promise<Result> {
     const { waits, connection } = this.#ports;
-    const sent = waits.run(text, () =>
-      statement.perform(connection.native, text, parameters, rider),
-    );
+    const sent = waits.run(text, async () => {
+      await connection.ready?.();
+      return statement.perform(connection.native, text, parameters, rider);
+    });
     return this.failing(sent);
   }
 

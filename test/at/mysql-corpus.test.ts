@@ -5,6 +5,7 @@
  */
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { undoSchema } from '../../client-sdk/participant/undo-schema.ts';
 import { describeOn } from '../support/databases.ts';
 import { mysqlCorpus, type SupportedCase } from './corpus/mysql.ts';
 import { mysqlSchema, mysqlTables } from './corpus/mysql-schema.ts';
@@ -30,7 +31,8 @@ await describeOn('mysql', (server) => {
   beforeAll(async () => {
     const uri = await server.newDatabase();
     pool = mysql.createPool({ uri, connectionLimit: 4, charset: 'utf8mb4' });
-    for (const text of mysqlSchema) await pool.query(text);
+    // Rows that are read again are looked at for undo rows.
+    for (const text of [...undoSchema('mysql'), ...mysqlSchema]) await pool.query(text);
   });
   afterAll(() => pool.end());
 

@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 import { mysql2ResourceDatabase } from '../../client-sdk/resource/databases/mysql2.ts';
 import type { Session } from '../../client-sdk/resource/facts.ts';
 import { createMysqlCatalog } from '../../client-sdk/resource/mysql/catalog.ts';
+import { Compounds } from '../../client-sdk/resource/mysql/compound.ts';
 import { imageExpression, imageOf } from '../../client-sdk/resource/mysql/image-columns.ts';
 import { withSettings } from '../../client-sdk/resource/mysql/session.ts';
 import { createMysqlUndoStore } from '../../client-sdk/resource/mysql/undo-store.ts';
@@ -11,7 +12,10 @@ import type { Provided } from '../support/databases.ts';
 import { startMysql } from './mysql-world.ts';
 import { undoWorld } from './undo-world.ts';
 
-export const store = createMysqlUndoStore();
+/** Of the server of a test file; known once a session is open. */
+export const compounds = new Compounds();
+
+export const store = createMysqlUndoStore(compounds);
 
 /** A catalogue that is never older than the test. */
 export const freshCatalog = () => createMysqlCatalog(() => 0);
@@ -29,7 +33,8 @@ export async function openSession(url: string, odd = ''): Promise<TestSession> {
   const pool = mysql.createPool({ uri: url, connectionLimit: 1 });
   onTestFinished(() => pool.end());
   if (odd !== '') await pool.query(odd);
-  const held = await withSettings(mysql2ResourceDatabase(pool), () => 5_000).acquire();
+  const database = mysql2ResourceDatabase(pool);
+  const held = await withSettings(database, () => 5_000, compounds).acquire();
   onTestFinished(() => held.release());
   const { rows } = await held.query('select connection_id() as id');
   return {

@@ -38,6 +38,16 @@ export function clause(words: string, piece: Piece | null): readonly Part[] {
   return piece === null ? [] : [words, piece];
 }
 
+/** Behind a select without a limit of its own: that of the session (`sql_select_limit`) is for others. */
+export const allRows = 'limit 18446744073709551615';
+
+/** A text of ours as one that reads all rows; that of a select without one has its limit set. */
+export function readingAll(text: string): string {
+  if (!/^\s*select\b/i.test(text) || /\blimit \d+\s*$/.test(text)) return text;
+  const lock = /\s+for update\s*$/.exec(text)?.[0] ?? '';
+  return `${text.slice(0, text.length - lock.length)} ${allRows}${lock}`;
+}
+
 /** The image of the row that is called `reference`, as this column. */
 export function imageAs(facts: TableFacts, reference: string, column: string): string {
   return `${imageExpression(facts, quoted(reference))} as ${column}`;

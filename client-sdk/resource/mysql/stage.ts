@@ -11,8 +11,10 @@ import type { Session, SessionRows, TableFacts } from '../facts.ts';
 import type { Image } from '../image.ts';
 import { weightOf } from '../row-key.ts';
 import { imageColumns } from '../statement.ts';
+import { allRows } from './compose.ts';
 import { imageText, readingOf, writtenAs } from './image-columns.ts';
 import { quoted } from './names.ts';
+import { withoutLook } from './undo-rows.ts';
 import type { MysqlWriter } from './write.ts';
 
 /** A write, and what it finds. */
@@ -50,7 +52,8 @@ export async function played(writer: MysqlWriter, play: Play): Promise<Played> {
   };
   const session: Session = {
     async query(own): Promise<SessionRows> {
-      texts.push(withPlaces(own));
+      // The look at undo rows, which goes along, is none at the table.
+      texts.push(withPlaces(withoutLook(own)));
       const found = madeUp.slice(0, hasRun ? madeUp.length : met(lookups));
       if (!hasRun) lookups += 1;
       // Which of the new rows are met: as many as there are rows to meet.
@@ -60,7 +63,8 @@ export async function played(writer: MysqlWriter, play: Play): Promise<Played> {
   };
   const perform = async (own: string): Promise<Rows> => {
     hasRun = true;
-    texts.push(facts.reduce(withMadeUpPlaces, own));
+    // It is there for sessions with a limit of their own, and tells a reader nothing.
+    texts.push(facts.reduce(withMadeUpPlaces, own.replace(` ${allRows}`, '')));
     return madeUp;
   };
   await writer.write({ write, facts, statement, session, perform });

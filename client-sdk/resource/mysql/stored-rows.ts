@@ -11,6 +11,7 @@ import { rowKey } from '../row-key.ts';
 import { imageColumns } from '../statement.ts';
 import { imageAs } from './compose.ts';
 import { imageOf, isWhole, keyCondition } from './image-columns.ts';
+import { lookColumn, undoLook } from './undo-rows.ts';
 
 /** Images by the key of their row. */
 export type Rows = ReadonlyMap<string, Image>;
@@ -70,10 +71,44 @@ export async function rowsWhere(
   const found = new Map<string, Image>();
   for (let at = 0; at < conditions.length; at += keysInTextMax) {
     const some = conditions.slice(at, at + keysInTextMax).join(' or ');
-    const image = imageAs(facts, ownAlias, imageColumns.before);
-    const text = `select ${image} from ${facts.id} as ${ownAlias} where ${some} for update`;
-    const { rows } = await session.query(text);
+    const { rows } = await session.query(selectOf(facts, '', some));
     for (const [key, row] of imagesUnder(imageColumns.before, facts, rows)) found.set(key, row);
   }
   return found;
+}
+
+/** Rows that this local transaction has locked before, as they are now, and whose they are. */
+export interface LockedRows {
+  readonly rows: Rows;
+  /** Nobody has undo rows on any of them; see `Written`. False as well when nobody has looked. */
+  readonly areFree: boolean;
+}
+
+/** A look at more of them would make the text long, and they are not on the way of everybody. */
+const looksMax = 64;
+
+/**
+ * Those of the rows that are there, by their row keys. They are locked by an earlier statement, so what
+ * this one sees of undo rows was there before, and nothing comes after it.
+ */
+export async function lockedRows(
+  session: Session,
+  facts: TableFacts,
+  locked: Rows,
+): Promise<LockedRows> {
+  const images = [...locked.values()];
+  if (images.length === 0 || images.length > looksMax) {
+    return { rows: await rowsByKey(session, facts, images), areFree: false };
+  }
+  const look = undoLook([...locked.keys()].map((key) => ({ table: facts.id, key })));
+  const some = images.map((image) => keyCondition(facts, ownAlias, image)).join(' or ');
+  const { rows } = await session.query(selectOf(facts, `, ${look}`, some));
+  const found = imagesUnder(imageColumns.before, facts, rows);
+  const areSeen = found.size === images.length;
+  return { rows: found, areFree: areSeen && rows.every((row) => Number(row[lookColumn]) === 0) };
+}
+
+function selectOf(facts: TableFacts, more: string, where: string): string {
+  const image = imageAs(facts, ownAlias, imageColumns.before);
+  return `select ${image}${more} from ${facts.id} as ${ownAlias} where ${where} for update`;
 }

@@ -42,24 +42,45 @@ const placesMax = 500;
  */
 export async function insertSteps(
   session: Session,
-  { gid, branchId }: BranchKey,
+  branch: BranchKey,
   steps: readonly NumberedStep[],
 ): Promise<boolean> {
+  for (const text of undoInserts(branch, steps)) {
+    try {
+      await session.query(text);
+    } catch (error) {
+      if (isTaken(error)) return false;
+      throw error;
+    }
+  }
+  return true;
+}
+
+/** The texts of {@link insertSteps}, each of bounded size; they throw what {@link isTaken} knows. */
+export function undoInserts(
+  { gid, branchId }: BranchKey,
+  steps: readonly NumberedStep[],
+): readonly string[] {
   const rest = `${textLiteral(gid)}, ${wholeLiteral(branchId)}, ${wholeLiteral(Date.now())}`;
   const rows = steps.map(
     ({ table, key, number, position, before, after }) =>
       `(${textLiteral(table)}, ${textLiteral(asciiOnly(key))}, ${wholeLiteral(number)},
         ${wholeLiteral(position)}, ${imageLiteral(before)}, ${imageLiteral(after)}, ${rest})`,
   );
-  for (const texts of chunks(rows)) {
-    try {
-      await session.query(`${insertion} values ${texts.join(',')} ${unlessTaken}`);
-    } catch (error) {
-      if (isOutOfRange(error)) return false;
-      throw error;
-    }
-  }
-  return true;
+  return chunks(rows).map((texts) => `${insertion} values ${texts.join(',')} ${unlessTaken}`);
+}
+
+/** Each step under the next number of its row. `taken`: steps before these, by row. */
+export function numbered(
+  steps: readonly Step[],
+  taken: ReadonlyMap<string, number>,
+): readonly NumberedStep[] {
+  const next = new Map(taken);
+  return steps.map((step, index) => {
+    const number = next.get(rowIdentity(step)) ?? 0;
+    next.set(rowIdentity(step), number + 1);
+    return { ...step, number, position: index + 1 };
+  });
 }
 
 // undo_id is numbered in the order of the values.
@@ -72,7 +93,7 @@ const insertion = `insert into settle_undo (table_name, row_key, step, position,
 const unlessTaken = 'on duplicate key update step = step + 9223372036854775807 + 1';
 
 /** ER_DATA_OUT_OF_RANGE; of these statements only the update above can say it. */
-function isOutOfRange(error: unknown): boolean {
+export function isTaken(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && error.errno === 1690;
 }
 
@@ -132,20 +153,44 @@ export async function othersOn(
 ): Promise<readonly (UndoPlace & { readonly gid: Gid })[]> {
   const found: SessionRows['rows'][number][] = [];
   for (let start = 0; start < places.length; start += placesMax) {
-    const some = places
-      .slice(start, start + placesMax)
-      .map(isOn)
-      .join(' or ');
-    const { rows } = await session.query(`select table_name as t, row_key as k, gid as gid
-      from settle_undo force index (primary) where (${some}) and step = 0
-        and gid <> convert(${textLiteral(gid)} using ascii) collate ascii_bin`);
-    found.push(...rows);
+    const some = places.slice(start, start + placesMax);
+    const text = `select table_name as t, row_key as k, gid as gid ${ofOthers(gid, some)}`;
+    found.push(...(await session.query(text)).rows);
   }
   return found.map((row) => ({
     table: String(row['t']),
     key: String(row['k']),
     gid: String(row['gid']),
   }));
+}
+
+/** Whether {@link othersOn} would find anybody, as a condition; null: it takes more than one text. */
+export function areOthersOn(gid: Gid, places: readonly UndoPlace[]): string | null {
+  if (places.length > placesMax) return null;
+  return `exists (select 1 ${ofOthers(gid, places)})`;
+}
+
+function ofOthers(gid: Gid, places: readonly UndoPlace[]): string {
+  return `from settle_undo force index (primary)
+    where (${places.map(isOn).join(' or ')}) and step = 0
+      and gid <> convert(${textLiteral(gid)} using ascii) collate ascii_bin`;
+}
+
+/** Under this name {@link undoLook} answers 1 when there is one, else 0. */
+export const lookColumn = 'settle_taken';
+
+/** Whether anybody has undo rows on one of these places: a column of a select. Nothing of them is locked. */
+export function undoLook(places: readonly UndoPlace[]): string {
+  const where = places.map(isOn).join(' or ');
+  return `exists (select 1 from settle_undo force index (primary) where ${where}) as ${lookColumn}`;
+}
+
+/** A text as it is without {@link undoLook}. */
+export function withoutLook(text: string): string {
+  const start = text.indexOf(', exists (select 1 from settle_undo ');
+  const end = `) as ${lookColumn}`;
+  if (start === -1) return text;
+  return text.slice(0, start) + text.slice(text.indexOf(end, start) + end.length);
 }
 
 /** In the character sets of the columns, so that there is an index for it. */

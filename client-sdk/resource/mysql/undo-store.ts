@@ -12,13 +12,15 @@ import type { Step } from '../image.ts';
 import { rowIdentity } from '../image.ts';
 import { restoring } from '../restore-plan.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
+import { Compounds } from './compound.ts';
+import { commitUnlessHeldOn } from './endings.ts';
 import { locksOf } from './locks.ts';
 import { readable } from './readable.ts';
 import { lookAtRows, resolveSteps } from './restore.ts';
 import {
   deletePlaces,
   insertSteps,
-  type NumberedStep,
+  numbered,
   type Occupant,
   occupantsOf,
   othersOn,
@@ -26,17 +28,13 @@ import {
 } from './undo-rows.ts';
 
 /** The store; keeps nothing in memory. `restore` reads the facts of its tables afresh. */
-export function createMysqlUndoStore(): UndoStore {
+export function createMysqlUndoStore(compounds = new Compounds()): UndoStore {
   return {
     insert,
     async holders(session, gid, rows) {
       return await othersOn(session, gid, rows);
     },
-    async commitUnlessHeld(session, gid, rows) {
-      const held = await othersOn(session, gid, rows);
-      if (held.length === 0) await session.query('commit');
-      return held;
-    },
+    commitUnlessHeld: commitUnlessHeldOn(compounds),
     async clear(session, gids) {
       if (gids.length === 0) return;
       await deletePlaces(session, gids, await placesOf(session, gids));
@@ -68,19 +66,6 @@ async function insert(
     taken = new Map(found.map((row) => [rowIdentity(row), row.steps]));
   }
   throw new Error('undo rows were in the way of others, and gone again, time after time');
-}
-
-/** Each step under the next number of its row. */
-function numbered(
-  steps: readonly Step[],
-  taken: ReadonlyMap<string, number>,
-): readonly NumberedStep[] {
-  const next = new Map(taken);
-  return steps.map((step, index) => {
-    const number = next.get(rowIdentity(step)) ?? 0;
-    next.set(rowIdentity(step), number + 1);
-    return { ...step, number, position: index + 1 };
-  });
 }
 
 function foreign(found: readonly Occupant[], own: Gid): readonly Holder[] {

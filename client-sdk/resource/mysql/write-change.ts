@@ -9,11 +9,11 @@ import type { TableFacts } from '../facts.ts';
 import type { Step } from '../image.ts';
 import { unsupported } from '../refusal.ts';
 import { imageColumns } from '../statement.ts';
-import { clause, compose, imageAs, keysMatch, type Part } from './compose.ts';
+import { allRows, clause, compose, imageAs, keysMatch, type Part } from './compose.ts';
 import { quoted } from './names.ts';
 import { isWord } from './pieces.ts';
 import type { ChangeShape } from './shape.ts';
-import { imagesUnder, type Rows, rowsByKey } from './stored-rows.ts';
+import { imagesUnder, lockedRows, type Rows } from './stored-rows.ts';
 
 /** Runs it. Throws AT_UNSUPPORTED_SQL; the rows may be locked, and changed, by then. */
 export async function writeChange<Native, Result>(
@@ -31,8 +31,9 @@ export async function writeChange<Native, Result>(
   const result = await perform(change.text, change.values);
   // `delete ignore` leaves rows that others refer to.
   const isGone = shape.verb === 'delete' && !isIgnored(shape);
-  const after = isGone ? new Map() : await rowsByKey(session, facts, [...before.values()]);
-  return { result, steps: stepsOf(shape, facts, before, after) };
+  if (isGone) return { result, steps: stepsOf(shape, facts, before, new Map()) };
+  const { rows: after, areFree } = await lockedRows(session, facts, before);
+  return { result, steps: stepsOf(shape, facts, before, after), isFree: areFree };
 }
 
 /** Throws when a column of the primary key is among them. */
@@ -52,7 +53,7 @@ function selectOf(shape: ChangeShape, facts: TableFacts): readonly Part[] {
     shape.sources,
     ...clause('where', shape.where),
     ...clause('order by', shape.order),
-    ...clause('limit', shape.limit),
+    ...(shape.limit === null ? [allRows] : clause('limit', shape.limit)),
     'for update',
   ];
 }

@@ -8,7 +8,7 @@ import type { Step } from '../image.ts';
 import { unsupported } from '../refusal.ts';
 import { imageColumns } from '../statement.ts';
 import { ownColumns } from '../steps.ts';
-import { compose, imageAs } from './compose.ts';
+import { allRows, compose, imageAs } from './compose.ts';
 import type { LockShape } from './shape.ts';
 import { imagesUnder } from './stored-rows.ts';
 
@@ -24,7 +24,8 @@ export async function writeLock<Native, Result>(
     .join(', ');
   if (shape.isPlain) {
     const { list, rest, lock } = shape;
-    const select = compose(parameters, [list, `, ${images}`, rest, lock]);
+    const all = shape.hasLimit ? null : allRows;
+    const select = compose(parameters, [list, `, ${images}`, rest, all, lock]);
     const result = await perform(select.text, select.values);
     const steps = stepsOf(job, results.rowsOf(result));
     return { result: results.without(result, ownColumns(facts.length), true), steps };
@@ -36,7 +37,7 @@ export async function writeLock<Native, Result>(
     );
   }
   const result = await perform(statement.text, parameters);
-  const select = compose(parameters, [`select ${images}`, shape.rest, shape.lock]);
+  const select = compose(parameters, [`select ${images}`, shape.rest, allRows, shape.lock]);
   const locked = await perform(select.text, select.values);
   return { result, steps: stepsOf(job, results.rowsOf(locked)) };
 }
