@@ -3,6 +3,7 @@
  * whatever stops it in the middle.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { isWordOfDatabase } from '../../client-sdk/resource/database-error.ts';
 import type { Session } from '../../client-sdk/resource/facts.ts';
 import type { Step } from '../../client-sdk/resource/image.ts';
 import { barrier } from '../../client-sdk/resource/mysql/barrier.ts';
@@ -106,6 +107,33 @@ await describeOn('mysql', (server) => {
       expect(await commitAtOnce(begun, branch, [long, long])).toBe(false);
       expect(await isOpen()).toBe(true);
       expect(await committed()).toEqual([]);
+    });
+
+    describe('alone, with a look for others', () => {
+      const commitAlone = () => store.commitUnlessHeld(begun, 'g', [row]);
+
+      it('is committed when there are none, and stands when there are', async () => {
+        await held();
+        expect(await commitAlone()).toMatchObject([{ gid: 'other', key: row.key }]);
+        expect(await isOpen()).toBe(true);
+        await store.clear(other, ['other']);
+        expect(await commitAlone()).toEqual([]);
+        expect(await committed()).toEqual(['t 1 7']);
+      });
+
+      it('an error before the commit is the word of the database', async () => {
+        await other.query('rename table settle_undo to away');
+        await expect(commitAlone()).rejects.toSatisfy(isWordOfDatabase);
+        expect(await isOpen()).toBe(true);
+        await other.query('rename table away to settle_undo');
+        expect(await committed()).toEqual([]);
+      });
+
+      it('an error behind the commit is not: it says nothing of what became of it', async () => {
+        await begun.query("set @settle_innodb_lock_wait_timeout = 'none'");
+        await expect(commitAlone()).rejects.not.toSatisfy(isWordOfDatabase);
+        expect(await committed()).toEqual(['t 1 7']);
+      });
     });
 
     describe('stopped while it waits: nothing is committed', () => {

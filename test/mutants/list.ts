@@ -8,6 +8,7 @@ import { kindMutants } from './kind-mutants.ts';
 import { logMutants } from './log-mutants.ts';
 import { mailboxMutants } from './mailbox-mutants.ts';
 import type { Mutant } from './mutant.ts';
+import { mysqlMutants } from './mysql-mutants.ts';
 import { participantMutants } from './participant-mutants.ts';
 import { resourceMutants } from './resource-mutants.ts';
 import { termMutants } from './term-mutants.ts';
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...logMutants,
   ...participantMutants,
   ...resourceMutants,
+  ...mysqlMutants,
   ...deadlockMutants,
   ...guardMutants,
 ];
