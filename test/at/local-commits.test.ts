@@ -6,7 +6,6 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import type { LocalCommits } from '../../client-sdk/resource/resource.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { describeOnEither, type EitherKind } from './either-kind.ts';
 import { coordinatorUrl, name, schemaOf, startWorld, untilOver } from './holes-world.ts';
@@ -35,12 +34,6 @@ await describeOnEither((kind) => {
 
   it('a local commit that was lost on its way can never happen, and all is rolled back', () =>
     neverHappens(kind, (proxy) => proxy.loseRequest(commit)));
-
-  if (kind.store === 'mysql') {
-    it('a local commit whose line breaks behind its barrier row can never happen either', () =>
-      // An eager one has a round trip for each.
-      neverHappens(kind, (proxy) => proxy.loseAnswerTo(commit), 'eager'));
-  }
 
   it('a rollback that comes before the local commit makes that commit fail', async () => {
     const { settle, wallets, bank, shop } = await startWorld(kind);
@@ -101,9 +94,8 @@ await describeOnEither((kind) => {
 async function neverHappens(
   kind: EitherKind,
   lose: (proxy: TcpProxy) => Promise<void>,
-  localCommits: LocalCommits = 'end',
 ): Promise<void> {
-  const { settle, wallets, bank, shop, orders, proxy } = await startProxied(kind, localCommits);
+  const { settle, wallets, bank, shop, orders, proxy } = await startProxied(kind);
   const before = [await wallets.rowsOf('account'), await orders.rowsOf('account')];
   let gid = '';
   const lost = lose(proxy);
@@ -123,18 +115,14 @@ async function neverHappens(
 }
 
 /** The resource `wallets` reaches its database through a proxy; `wallets` itself does not. */
-async function startProxied(kind: EitherKind, localCommits: LocalCommits = 'end') {
+async function startProxied(kind: EitherKind) {
   const settle = await startService(coordinatorUrl(), name('shop'));
   const orders = await kind.start(schemaOf(kind));
   const wallets = await kind.start(schemaOf(kind));
   const proxy = await startTcpProxy(wallets.url);
   onTestFinished(() => proxy.close());
   const shop = orders.at(settle, { resource: 'orders' });
-  const bank = wallets.at(
-    settle,
-    { resource: 'wallets', localCommits },
-    { url: proxy.url, connections: 10 },
-  );
+  const bank = wallets.at(settle, { resource: 'wallets' }, { url: proxy.url, connections: 10 });
   return { settle, orders, wallets, shop, bank, proxy };
 }
 

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { isWordOfDatabase } from '../../client-sdk/resource/database-error.ts';
 import type { Session } from '../../client-sdk/resource/facts.ts';
 import type { Step } from '../../client-sdk/resource/image.ts';
-import { barrier } from '../../client-sdk/resource/mysql/barrier.ts';
+import { barrierOn } from '../../client-sdk/resource/mysql/barrier.ts';
 import { Compounds } from '../../client-sdk/resource/mysql/compound.ts';
 import { commitAtOnceOn } from '../../client-sdk/resource/mysql/endings.ts';
 import { describeOn } from '../support/databases.ts';
@@ -18,6 +18,7 @@ import {
   untilWaiting,
 } from './mysql-undo-world.ts';
 
+const barrier = barrierOn(compounds);
 const commitAtOnce = commitAtOnceOn(compounds);
 const schema = [
   'create table t (id int primary key, n int)',
@@ -93,6 +94,22 @@ await describeOn('mysql', (server) => {
       await expect(ending).rejects.toMatchObject({ code: 'ALREADY_ROLLED_BACK' });
       await begun.query('rollback');
       expect(await committed()).toEqual(['barrier g prepare blocked']);
+    });
+
+    it('behind undo rows of its own: the row and the commit are one, or neither', async () => {
+      expect(await store.insert(begun, branch, [step])).toEqual([]);
+      await barrier.commitPhaseOne(begun, branch);
+      expect(await committed()).toEqual(all);
+      expect(await isOpen()).toBe(false);
+      const late = { gid: 'late', branchId: 1 };
+      expect(await barrier.block(other, late)).toBe('blocked');
+      await begun.query('start transaction');
+      await begun.query('update t set n = 9 where id = 1');
+      const ending = barrier.commitPhaseOne(begun, late);
+      await expect(ending).rejects.toMatchObject({ code: 'ALREADY_ROLLED_BACK' });
+      expect(await isOpen()).toBe(true);
+      await begun.query('rollback');
+      expect(await committed()).toEqual([...all, 'barrier late prepare blocked']);
     });
 
     it('waits for who inserts the same place, and commits when he is gone', async () => {

@@ -2,19 +2,28 @@
 import { SettleError } from '../../errors.ts';
 import { type Gid, isGid } from '../../protocol/index.ts';
 import type { BranchBarrier, BranchKey } from '../dialect.ts';
+import { type Compounds, compoundOf } from './compound.ts';
 import { textLiteral, wholeLiteral } from './literals.ts';
 
-/** The barrier rows. */
-export const barrier: BranchBarrier = {
-  async commitPhaseOne(session, branch) {
-    try {
-      await session.query(phaseOneRow(branch));
-    } catch (error) {
-      // It does not end the transaction: whoever gets this error must roll back.
-      throw phaseOneError(error, branch.gid);
-    }
-    await session.query('commit');
-  },
+/** The barrier rows, on servers that take these compounds. */
+export function barrierOn(compounds: Compounds): BranchBarrier {
+  return {
+    ...barrier,
+    async commitPhaseOne(session, branch) {
+      const row = phaseOneRow(branch);
+      try {
+        // The settings stay: one that commits eagerly goes on with them.
+        await session.query(compounds.areThere ? compoundOf([row, 'commit']) : row);
+      } catch (error) {
+        // It does not end the transaction: whoever gets this error must roll back.
+        throw phaseOneError(error, branch.gid);
+      }
+      if (!compounds.areThere) await session.query('commit');
+    },
+  };
+}
+
+const barrier: Omit<BranchBarrier, 'commitPhaseOne'> = {
   async commit(session) {
     await session.query('commit');
   },

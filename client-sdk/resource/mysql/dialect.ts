@@ -4,7 +4,7 @@
  * several in one are an option of the driver that users rightly leave off.
  */
 import type { Dialect, DialectStatements } from '../dialect.ts';
-import { barrier } from './barrier.ts';
+import { barrierOn } from './barrier.ts';
 import { createMysqlCatalog } from './catalog.ts';
 import { Compounds } from './compound.ts';
 import { commitAtOnceOn } from './endings.ts';
@@ -31,7 +31,7 @@ export function createMysqlDialect(
     catalog: createMysqlCatalog(nowMs),
     undo: createMysqlUndoStore(compounds),
     statements,
-    barrier,
+    barrier: barrierOn(compounds),
     commitAtOnce: commitAtOnceOn(compounds),
     waits: mysqlWaits,
     tables: mysqlTables,
