@@ -1,7 +1,7 @@
 /**
  * MySQL and MariaDB as the database of a resource: texts and errors. Its connections are
  * set by {@link withSettings}; the isolation is part of that. A text is one statement here, for
- * several in one are an option of the driver that users rightly leave off.
+ * several in one are an option of the driver that users rightly leave off; a compound is one, too.
  */
 import type { Dialect, DialectStatements } from '../dialect.ts';
 import { barrierOn } from './barrier.ts';

@@ -1,8 +1,8 @@
 /**
  * The settings under which a resource uses a connection of MySQL or MariaDB. The connection belongs
  * to the user's pool: what is changed is kept in variables of the session first and put back before
- * the pool gets it again, or the connection is thrown away. One round trip to set, one to put back,
- * and nobody waits for the second.
+ * the pool gets it again, or the connection is thrown away. That is one round trip to set and one to put
+ * back, for which nobody waits; with compounds both go with other texts.
  */
 import type { HeldConnection, ResourceDatabase } from '../database.ts';
 import type { Session, SessionRows } from '../facts.ts';
