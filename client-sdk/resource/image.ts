@@ -29,3 +29,24 @@ export function sameImage(one: Image, other: Image): boolean {
 export function rowIdentity({ table, key }: Pick<Step, 'table' | 'key'>): string {
   return `${table}\0${key}`;
 }
+
+/** A step with its place among the undo rows. */
+export interface NumberedStep extends Step {
+  /** From 0, of its row. */
+  readonly number: number;
+  /** From 1, of its branch. */
+  readonly position: number;
+}
+
+/** Each step under the next number of its row. `taken`: steps that stand before these, by row. */
+export function numbered(
+  steps: readonly Step[],
+  taken: ReadonlyMap<string, number>,
+): readonly NumberedStep[] {
+  const next = new Map(taken);
+  return steps.map((step, index) => {
+    const number = next.get(rowIdentity(step)) ?? 0;
+    next.set(rowIdentity(step), number + 1);
+    return { ...step, number, position: index + 1 };
+  });
+}

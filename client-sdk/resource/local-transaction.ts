@@ -41,7 +41,7 @@ export interface LocalTransactionPorts<Native> {
    */
   readonly untilCommitted: (holder: Holder) => Promise<void>;
   /** Told before each statement that changes or locks rows, unless it commits eagerly. */
-  readonly willWrite: () => void;
+  readonly willWrite: (local: Pick<LocalTransaction<Native>, 'isFree'>) => void;
   /** Null: it commits at the end of the scope. */
   readonly eager: EagerCommits | null;
   /** Null: nobody looks. */
@@ -82,7 +82,8 @@ export class LocalTransaction<Native> {
 
   constructor(ports: LocalTransactionPorts<Native>) {
     this.#ports = ports;
-    this.#line = new Line({ ...ports, journal: this.#journal });
+    const willWrite = (): void => ports.willWrite(this);
+    this.#line = new Line({ ...ports, journal: this.#journal, willWrite });
   }
 
   /** What became of {@link commitAlone}; null: nothing of it is committed, or ever will be. */

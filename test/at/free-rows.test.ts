@@ -124,6 +124,22 @@ await describeOnKind('postgres', (kind) => {
     expect(await wallets.rowsOf('account')).toContain('(1,Ada,1006)');
   });
 
+  it('the transaction begins when a second resource writes, not when it reads', async () => {
+    const { settle, wallets, bank, shop } = await startWorld(kind);
+    let gid = '';
+    await settle.transaction({}, async (tx) => {
+      gid = tx.gid;
+      await shop.query(setCents, [1, 1]);
+      await bank.query('select * from account');
+      await expect(settle.get(gid)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      // A row that is not there: in the end it is a branch without undo rows.
+      await bank.query(setCents, [1, 99]);
+      await untilKnown(settle, gid);
+    });
+    expect(await settle.get(gid)).toMatchObject({ phase: 'committed' });
+    expect(await wallets.undoRows()).toBe(0);
+  });
+
   it('another branch of the same transaction may have left undo rows there', async () => {
     const { settle, wallets, orders, bank, shop } = await startWorld(kind);
     const before = await wallets.rowsOf('account');
@@ -180,6 +196,14 @@ async function undecided(
       await first.catch(() => undefined);
     },
   );
+}
+
+/** Resolves once the coordinator has begun it. */
+async function untilKnown(settle: World['settle'], gid: string): Promise<void> {
+  for (;;) {
+    const answer = await settle.get(gid).catch(() => null);
+    if (answer !== null) return;
+  }
 }
 
 /** Resolves once a local transaction there has its undo rows, and has not committed them. */

@@ -7,11 +7,12 @@ import { SettleError } from '../../errors.ts';
 import { isWordOfDatabase } from '../database-error.ts';
 import type { CommitAtOnce } from '../dialect.ts';
 import type { Session } from '../facts.ts';
+import { numbered } from '../image.ts';
 import type { UndoStore } from '../undo-store.ts';
 import { phaseOneError, phaseOneRow } from './barrier.ts';
 import { type Compounds, compoundOf } from './compound.ts';
 import { restoringSettings } from './session.ts';
-import { areOthersOn, isTaken, numbered, othersOn, undoInserts } from './undo-rows.ts';
+import { areOthersOn, isTaken, othersOn, undoInserts } from './undo-rows.ts';
 
 /**
  * Undo rows, the row of phase one, the commit and the settings as they were, as `CommitAtOnce` says.

@@ -7,18 +7,11 @@
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session, SessionRows } from '../facts.ts';
-import type { Image, Step } from '../image.ts';
-import { rowIdentity } from '../image.ts';
+import { type Image, type NumberedStep, rowIdentity, type Step } from '../image.ts';
 import { nullableLiteral, textLiteral, wholeLiteral } from './literals.ts';
 
 /** Where an undo row stands, up to its step. */
 export type UndoPlace = Pick<Step, 'table' | 'key'>;
-
-/** An undo row that is to be inserted. */
-export interface NumberedStep extends Step {
-  readonly number: number;
-  readonly position: number;
-}
 
 /** Who has undo rows on a place, and how many steps. */
 export interface Occupant extends UndoPlace {
@@ -68,19 +61,6 @@ export function undoInserts(
         ${wholeLiteral(position)}, ${imageLiteral(before)}, ${imageLiteral(after)}, ${rest})`,
   );
   return chunks(rows).map((texts) => `${insertion} values ${texts.join(',')} ${unlessTaken}`);
-}
-
-/** Each step under the next number of its row. `taken`: steps before these, by row. */
-export function numbered(
-  steps: readonly Step[],
-  taken: ReadonlyMap<string, number>,
-): readonly NumberedStep[] {
-  const next = new Map(taken);
-  return steps.map((step, index) => {
-    const number = next.get(rowIdentity(step)) ?? 0;
-    next.set(rowIdentity(step), number + 1);
-    return { ...step, number, position: index + 1 };
-  });
 }
 
 // undo_id is numbered in the order of the values.

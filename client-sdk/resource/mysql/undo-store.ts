@@ -8,8 +8,7 @@
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
-import type { Step } from '../image.ts';
-import { rowIdentity } from '../image.ts';
+import { numbered, rowIdentity, type Step } from '../image.ts';
 import { restoring } from '../restore-plan.ts';
 import type { Holder, UndoStore } from '../undo-store.ts';
 import { Compounds } from './compound.ts';
@@ -20,7 +19,6 @@ import { lookAtRows, resolveSteps } from './restore.ts';
 import {
   deletePlaces,
   insertSteps,
-  numbered,
   type Occupant,
   occupantsOf,
   othersOn,

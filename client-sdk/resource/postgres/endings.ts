@@ -7,11 +7,11 @@ import { SettleError } from '../../errors.ts';
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
-import type { Step } from '../image.ts';
+import { numbered, type Step } from '../image.ts';
 import type { Holder } from '../undo-store.ts';
 import { isTaken, phaseOneError, phaseOneRow } from './barrier.ts';
 import { textLiteral } from './literals.ts';
-import { holderIn, insertOf, numbered, type Places, rowsPerInsert } from './undo-insert.ts';
+import { holderIn, insertOf, type Places, rowsPerInsert } from './undo-insert.ts';
 
 /** Undo rows, the row of phase one and the commit, as `CommitAtOnce` says. */
 export async function commitAtOnce(

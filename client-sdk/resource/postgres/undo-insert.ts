@@ -5,7 +5,7 @@
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
-import { type Image, rowIdentity, type Step } from '../image.ts';
+import { type Image, type NumberedStep, numbered, rowIdentity, type Step } from '../image.ts';
 import type { Holder } from '../undo-store.ts';
 
 /** Where undo rows of one database stand. */
@@ -49,25 +49,6 @@ async function insertFrom(
     count += await insertRows(session, branch, all.slice(start, start + rowsPerInsert));
   }
   return count;
-}
-
-/** Each step under the number of its row that follows `taken`. */
-export function numbered(
-  steps: readonly Step[],
-  taken: ReadonlyMap<string, number>,
-): readonly NumberedStep[] {
-  const next = new Map(taken);
-  return steps.map((step, index) => {
-    const number = next.get(rowIdentity(step)) ?? 0;
-    next.set(rowIdentity(step), number + 1);
-    return { ...step, number, position: index + 1 };
-  });
-}
-
-/** A step with its place. */
-export interface NumberedStep extends Step {
-  readonly number: number;
-  readonly position: number;
 }
 
 /** A statement takes 65,535 parameters, a row four. */
