@@ -45,6 +45,15 @@ await describeOn('mysql', (server) => {
       await pool.query('commit');
     });
 
+    it('binds the values of what it reads first', async () => {
+      const { acquire } = await world(server, compounds());
+      const held = await acquire();
+      await held.begin('start transaction');
+      expect((await held.query('select id from t where id = ?', [2])).rows).toEqual([{ id: 2 }]);
+      await held.query('rollback');
+      held.release();
+    });
+
     it('is given back as it was by the text that commits', async () => {
       const known = compounds();
       const { acquire, settingsNow } = await world(server, known);

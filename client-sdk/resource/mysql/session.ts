@@ -95,7 +95,9 @@ function puttingBack<Native>(
         isForRestore = true;
       }
       const text = readingAll(own);
-      if (start?.takes(text) === true) return await start.sendWith(connection, text);
+      if (parameters === undefined && start?.takes(text) === true) {
+        return await start.sendWith(connection, text);
+      }
       await ready();
       const answer = await connection.query(text, parameters);
       isPutBack = putsBack(text) && !isForRestore;
