@@ -266,7 +266,8 @@ async function allRows(pool: mysql.Pool): Promise<readonly string[]> {
 }
 
 /** Of the local transaction, and of the catalogue. */
-const begins = 'start transaction$|begin not atomic set @settle_|set @settle_|rollback$';
+const begins =
+  'start transaction$|begin not atomic (set @settle_|start transaction;)|set @settle_|rollback$';
 const asks = 'select (database|connection_id|version)\\(\\)';
 const ofOurs = new RegExp(`^(${begins}|${asks})|information_schema\\.|^show grants`);
 

@@ -49,7 +49,7 @@ await describeOn('postgres', (server) => {
     it('runs the texts that it is said to run', async () => {
       const { settle, bank, sent } = await world(server, corpusSchema);
       const first = 'select 0 as first';
-      const ofOurs = /\bfrom pg_catalog\.|^begin |pg_backend_pid/;
+      const ofOurs = /\bfrom pg_catalog\.|^begin |pg_backend_pid|settle_is_held/;
       let compared = 0;
       for (const one of postgresCorpus) {
         if (one.expect !== 'supported' || one.as === 'control' || one.sql.trim() === '') continue;
@@ -284,12 +284,40 @@ function recordedPool(connectionString: string, max: number) {
       if (typeof first === 'string') sent.push(first);
       else if (typeof first === 'object' && first !== null && 'text' in first) {
         sent.push(String(first.text));
-      }
+      } else if (isQuery(first)) recordParses(first, sent);
       return Reflect.apply(query as () => unknown, client, given);
     };
     Object.defineProperty(client, 'query', { value: recorded });
   });
   return { pool, sent };
+}
+
+/** What `pg` sends without looking at it. */
+interface Query {
+  submit(connection: { parse(statement: { readonly text: string }): void }): unknown;
+}
+
+function isQuery(what: unknown): what is Query {
+  return typeof what === 'object' && what !== null && 'submit' in what;
+}
+
+/** Of statements without a name: each is parsed when it is sent. */
+function recordParses(query: Query, sent: string[]): void {
+  const { submit } = query;
+  const recorded: Query['submit'] = (connection) => {
+    const { parse } = connection;
+    const noted: typeof parse = (statement) => {
+      sent.push(statement.text);
+      Reflect.apply(parse, connection, [statement]);
+    };
+    Object.defineProperty(connection, 'parse', { value: noted, configurable: true });
+    try {
+      return Reflect.apply(submit, query, [connection]);
+    } finally {
+      Reflect.deleteProperty(connection, 'parse');
+    }
+  };
+  Object.defineProperty(query, 'submit', { value: recorded });
 }
 
 async function writeOf(explained: Promise<Explanation>): Promise<WriteExplanation> {
