@@ -48,9 +48,9 @@ export class Journal {
     return `settle_${this.#savepoints.length}`;
   }
 
-  /** Whether nobody else can have undo rows on any of its rows, see `Written`. */
+  /** Whether nothing has failed and nobody else can have undo rows on any of its rows, see `Written`. */
   get isFree(): boolean {
-    return this.#isFree;
+    return this.#isFree && this.#failure === null;
   }
 
   /** Throws LIMIT_EXCEEDED past 4,096 steps: their images are in memory until the commit. */

@@ -96,7 +96,7 @@ export class LocalTransaction<Native> {
     return this.#journal.steps.length > 0;
   }
 
-  /** Whether nobody can be in the way of what it has changed, and that stays so until its end. */
+  /** Whether nothing has failed and nobody can be in the way of what it has changed, until its end. */
   get isFree(): boolean {
     return this.#journal.isFree;
   }
@@ -223,18 +223,18 @@ export class LocalTransaction<Native> {
   }
 
   async #commitAtOnce(commitAtOnce: CommitAtOnce, branch: BranchKey): Promise<boolean> {
-    try {
-      const isCommitted = await this.#unlessGivenUp(async () => {
-        const { steps } = this.#journal;
-        this.#isOver = await commitAtOnce(this.#line.waiting, branch, steps);
+    const isCommitted = await this.#unlessGivenUp(async () => {
+      try {
+        this.#isOver = await commitAtOnce(this.#line.waiting, branch, this.#journal.steps);
         return this.#isOver;
-      });
-      if (isCommitted) this.#ports.connection.release();
-      return isCommitted;
-    } catch (error) {
-      await this.#letGo(error);
-      throw error;
-    }
+      } catch (error) {
+        // Only what was sent: once it is given up, the connection is somebody else's.
+        await this.#letGo(error);
+        throw error;
+      }
+    });
+    if (isCommitted) this.#ports.connection.release();
+    return isCommitted;
   }
 
   /** Commits as this branch. Throws when that is not known to have happened. */

@@ -33,6 +33,26 @@ await describeOn('postgres', (server) => {
     expect(sent.slice(before)).toEqual([]);
   });
 
+  it('sends nothing more, not even a rollback, when it was to commit at once', async () => {
+    const { local, sent } = await startWaiting(server);
+    await local.rollback();
+    const before = sent.length;
+    await expect(local.commitAtOnce({ gid: 'mine', branchId: 1 })).rejects.toMatchObject({
+      code: 'NO_TRANSACTION',
+    });
+    expect(sent.slice(before)).toEqual([]);
+  });
+
+  it('is not free once a statement has failed, whatever was looked at', async () => {
+    const { local, front } = await startWaiting(server, { isHeld: false });
+    expect(local.isFree).toBe(true);
+    await expect(
+      front.query('update account set cents = 1 / $1 where id = 1', [0]),
+    ).rejects.toThrow();
+    expect(local.isFree).toBe(false);
+    await local.rollback();
+  });
+
   it.each(Object.entries(ends))('ends well when it is not: %s', async (_, end) => {
     const { pool, local, waits, decided } = await startWaiting(server);
     const ended = end(local);
@@ -44,14 +64,14 @@ await describeOn('postgres', (server) => {
   });
 });
 
-/** One row changed, and on it the undo row of another one, who is not decided. */
-async function startWaiting(server: Provided) {
+/** One row changed; `isHeld`: and on it the undo row of another one, who is not decided. */
+async function startWaiting(server: Provided, { isHeld = true } = {}) {
   const pool = await startDatabase(
     server,
     `create table account (id bigint primary key, cents bigint not null);
      insert into account values (1, 10);
      insert into settle_undo (table_name, row_key, step, gid, branch_id, position, created_at_ms)
-       values ('public.account', '["1"]', 0, 'other', 1, 1, 0)`,
+       select 'public.account', '["1"]', 0, 'other', 1, 1, 0 where ${isHeld}`,
   );
   const connection = await pgResourceDatabase(pool).acquire();
   const dialect = createPostgresDialect(() => 0);
@@ -88,5 +108,5 @@ async function startWaiting(server: Provided) {
   });
   const front = pgFront(pool, () => Promise.resolve(local));
   await front.query('update account set cents = 11 where id = $1', [1]);
-  return { pool, local, sent, waits: waiting.promise, decided: () => deciding.resolve() };
+  return { pool, front, local, sent, waits: waiting.promise, decided: () => deciding.resolve() };
 }
