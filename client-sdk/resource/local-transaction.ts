@@ -41,12 +41,15 @@ export interface LocalTransactionPorts<Native> {
    */
   readonly untilCommitted: (holder: Holder) => Promise<void>;
   /** Told before each statement that changes or locks rows, unless it commits eagerly. */
-  readonly willWrite: (local: Pick<LocalTransaction<Native>, 'isFree'>) => void;
+  readonly willWrite: (local: Writer) => void;
   /** Null: it commits at the end of the scope. */
   readonly eager: EagerCommits | null;
   /** Null: nobody looks. */
   readonly spans: LocalSpans | null;
 }
+
+/** A local transaction, as who hears of its writes sees it. */
+export type Writer = Pick<LocalTransaction<unknown>, 'isFree'>;
 
 /** How a commit without the coordinator ended. */
 export type LoneCommit = 'committed' | 'unknown';

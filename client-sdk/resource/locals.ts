@@ -7,7 +7,7 @@ import type { BranchCaller } from '../branch-caller.ts';
 import { SettleError } from '../errors.ts';
 import type { BranchId, Gid, Participant } from '../protocol/index.ts';
 import type { BranchKey, PhaseOne } from './dialect.ts';
-import type { EagerCommits, LocalTransaction, LoneCommit } from './local-transaction.ts';
+import type { EagerCommits, LocalTransaction, LoneCommit, Writer } from './local-transaction.ts';
 import { ScopeWaits } from './waits.ts';
 
 /** A resource, as scopes use it. */
@@ -24,7 +24,7 @@ export interface LocalScope {
   readonly gid: Gid;
   readonly asBranch: EagerCommits['asBranch'];
   /** Told before each statement that changes or locks rows, by the local transaction of it. */
-  readonly willWrite: (local: Pick<LocalTransaction<unknown>, 'isFree'>) => void;
+  readonly willWrite: (local: Writer) => void;
   readonly waits: ScopeWaits;
 }
 
@@ -39,7 +39,7 @@ export class Locals {
   readonly #branches: BranchCaller;
   readonly #waits: ScopeWaits;
   readonly #opened = new Map<LocalSource, Promise<LocalTransaction<unknown>>>();
-  readonly #writing = new Map<LocalSource, Pick<LocalTransaction<unknown>, 'isFree'>>();
+  readonly #writing = new Map<LocalSource, Writer>();
   readonly #registered = new Map<LocalSource, Promise<BranchId>>();
   #isOver = false;
   #alone: LocalTransaction<unknown> | null = null;
@@ -138,7 +138,7 @@ export class Locals {
    * waits for somebody's decision then, and that must not come behind our begin in the log (on one hot
    * row that took a quarter of the rate).
    */
-  #willWrite(source: LocalSource, local: Pick<LocalTransaction<unknown>, 'isFree'>): void {
+  #willWrite(source: LocalSource, local: Writer): void {
     if (this.#writing.has(source)) return;
     this.#writing.set(source, local);
     if (this.#writing.size === 1 && this.#branches.knowledge === 'none') return;

@@ -4,7 +4,8 @@
  */
 import { expect, it } from 'vitest';
 import { describeOnKind, type EitherDatabase } from './either-kind.ts';
-import { outside, startWorld, type World } from './holes-world.ts';
+import { undecided } from './ends-world.ts';
+import { startWorld } from './holes-world.ts';
 
 const setCents = 'update account set cents = ? where id = ?';
 const addCents = 'update account set cents = cents + ? where id = ?';
@@ -15,7 +16,7 @@ await describeOnKind('mysql', (kind) => {
     const { settle, wallets, bank } = world;
     const before = await wallets.rowsOf('account');
     let second: Promise<unknown> = Promise.resolve();
-    await undecided(world, async (unlock, decide) => {
+    await undecided(world, addCents, async (unlock, decide) => {
       second = settle.transaction({}, () => bank.query(addCents, [5, 1]));
       second.catch(() => undefined);
       await wallets.untilWaiting();
@@ -33,7 +34,7 @@ await describeOnKind('mysql', (kind) => {
     const world = await startWorld(kind);
     const { settle, wallets, orders, bank, shop } = world;
     let second: Promise<unknown> = Promise.resolve();
-    await undecided(world, async (unlock, decide) => {
+    await undecided(world, addCents, async (unlock, decide) => {
       await unlock();
       second = settle.transaction({}, async () => {
         await shop.query(setCents, [7, 1]);
@@ -51,7 +52,7 @@ await describeOnKind('mysql', (kind) => {
   it('nothing that was changed before makes up for one row that is held', async () => {
     const world = await startWorld(kind);
     const { settle, wallets, bank } = world;
-    await undecided(world, async (unlock, decide) => {
+    await undecided(world, addCents, async (unlock, decide) => {
       await unlock();
       const texts = ['update account set cents = 1 where id >= 1', 'update account set cents = 2'];
       for (const text of texts) {
@@ -87,46 +88,6 @@ await describeOnKind('mysql', (kind) => {
     expect(await wallets.undoRows()).toBe(0);
   });
 });
-
-/**
- * A transaction adds a cent to row 1 of the wallets in a scope that has joined it: `unlock` ends that
- * scope, with its local commit, and `decide` the transaction.
- */
-async function undecided(
-  { settle, bank }: World,
-  meanwhile: (
-    unlock: () => Promise<void>,
-    decide: (how: 'commit' | 'rollback') => Promise<void>,
-  ) => Promise<void>,
-): Promise<void> {
-  const changed = Promise.withResolvers<void>();
-  const unlocked = Promise.withResolvers<void>();
-  const decided = Promise.withResolvers<'commit' | 'rollback'>();
-  const committed = Promise.withResolvers<void>();
-  const first = settle.transaction({}, async (tx) => {
-    const headers = await tx.headers();
-    await outside(() =>
-      settle.join(headers, async () => {
-        await bank.query(addCents, [1, 1]);
-        changed.resolve();
-        await unlocked.promise;
-      }),
-    );
-    committed.resolve();
-    if ((await decided.promise) === 'rollback') throw new Error('as planned');
-  });
-  await changed.promise;
-  await meanwhile(
-    () => {
-      unlocked.resolve();
-      return committed.promise;
-    },
-    async (how) => {
-      decided.resolve(how);
-      await first.catch(() => undefined);
-    },
-  );
-}
 
 /** Resolves once a local transaction there has its undo rows, and has not committed them. */
 async function untilPrepared(database: EitherDatabase): Promise<void> {

@@ -2,24 +2,10 @@
  * Rows that are named by their key are looked at behind the statement that locks them: nobody can have
  * them globally then, and the local transaction ends in one round trip. What that must not lead to.
  */
-import { expect, it, onTestFinished } from 'vitest';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import {
-  describeOnKind,
-  type EitherDatabase,
-  type EitherKind,
-  type Sender,
-} from './either-kind.ts';
-import {
-  coordinatorUrl,
-  name,
-  outside,
-  schemaOf,
-  startWorld,
-  untilOver,
-  type World,
-} from './holes-world.ts';
-import { startService } from './world.ts';
+import { expect, it } from 'vitest';
+import { describeOnKind, type EitherDatabase } from './either-kind.ts';
+import { neverHappens, startProxied, undecided } from './ends-world.ts';
+import { outside, startWorld, untilOver, type World } from './holes-world.ts';
 
 const phaseOne = "'prepare', 'done'";
 const setCents = 'update account set cents = $1 where id = $2';
@@ -41,25 +27,15 @@ await describeOnKind('postgres', (kind) => {
     expect(await wallets.undoRows()).toBe(0);
   });
 
-  it('lost on their way, they can never happen, and all is rolled back', async () => {
-    const { settle, wallets, orders, bank, shop, proxy } = await startProxied(kind);
-    const before = [await wallets.rowsOf('account'), await orders.rowsOf('account')];
-    let gid = '';
-    const lost = proxy.loseRequest(phaseOne);
-    const work = settle.transaction({}, async (tx) => {
-      gid = tx.gid;
-      await shop.query(setCents, [1, 1]);
-      await bank.query(setCents, [2, 1]);
-    });
-    await expect(work).rejects.toThrow();
-    await lost;
-    await untilOver(settle, gid);
-    expect([await wallets.rowsOf('account'), await orders.rowsOf('account')]).toEqual(before);
-    const barrier = await wallets.rowsOf(`(select operation, state from settle_barrier
-      where gid = '${gid}')`);
-    expect(barrier[0]).toBe('(prepare,blocked)');
-    expect([await wallets.undoRows(), await orders.undoRows()]).toEqual([0, 0]);
-  });
+  it('lost on their way, they can never happen, and all is rolled back', () =>
+    neverHappens(
+      kind,
+      (proxy) => proxy.loseRequest(phaseOne),
+      async ({ shop, bank }) => {
+        await shop.query(setCents, [1, 1]);
+        await bank.query(setCents, [2, 1]);
+      },
+    ));
 
   it('a rollback that comes before them makes them fail', async () => {
     const { settle, wallets, bank, shop } = await startWorld(kind);
@@ -91,7 +67,7 @@ await describeOnKind('postgres', (kind) => {
     const { settle, wallets, bank } = world;
     const before = await wallets.rowsOf('account');
     let second: Promise<unknown> = Promise.resolve();
-    await undecided(world, async (unlock, decide) => {
+    await undecided(world, addCents, async (unlock, decide) => {
       second = settle.transaction({}, () => bank.query(addCents, [5, id]));
       second.catch(() => undefined);
       await wallets.untilWaiting();
@@ -109,7 +85,7 @@ await describeOnKind('postgres', (kind) => {
     const world = await startWorld(kind);
     const { settle, wallets, orders, bank, shop } = world;
     let second: Promise<unknown> = Promise.resolve();
-    await undecided(world, async (unlock, decide) => {
+    await undecided(world, addCents, async (unlock, decide) => {
       await unlock();
       second = settle.transaction({}, async () => {
         await shop.query(setCents, [7, 1]);
@@ -158,46 +134,6 @@ await describeOnKind('postgres', (kind) => {
   });
 });
 
-/**
- * A transaction adds a cent to row 1 of the wallets in a scope that has joined it: `unlock` ends that
- * scope, with its local commit, and `decide` the transaction.
- */
-async function undecided(
-  { settle, bank }: World,
-  meanwhile: (
-    unlock: () => Promise<void>,
-    decide: (how: 'commit' | 'rollback') => Promise<void>,
-  ) => Promise<void>,
-): Promise<void> {
-  const changed = Promise.withResolvers<void>();
-  const unlocked = Promise.withResolvers<void>();
-  const decided = Promise.withResolvers<'commit' | 'rollback'>();
-  const committed = Promise.withResolvers<void>();
-  const first = settle.transaction({}, async (tx) => {
-    const headers = await tx.headers();
-    await outside(() =>
-      settle.join(headers, async () => {
-        await bank.query(addCents, [1, 1]);
-        changed.resolve();
-        await unlocked.promise;
-      }),
-    );
-    committed.resolve();
-    if ((await decided.promise) === 'rollback') throw new Error('as planned');
-  });
-  await changed.promise;
-  await meanwhile(
-    () => {
-      unlocked.resolve();
-      return committed.promise;
-    },
-    async (how) => {
-      decided.resolve(how);
-      await first.catch(() => undefined);
-    },
-  );
-}
-
 /** Resolves once the coordinator has begun it. */
 async function untilKnown(settle: World['settle'], gid: string): Promise<void> {
   for (;;) {
@@ -211,19 +147,4 @@ async function untilPrepared(database: EitherDatabase): Promise<void> {
   const prepared = `(select state from pg_stat_activity where datname = current_database()
     and state = 'idle in transaction' and query like 'insert into settle_undo%')`;
   while ((await database.rowsOf(prepared)).length === 0);
-}
-
-async function startProxied(kind: EitherKind) {
-  const settle = await startService(coordinatorUrl(), name('shop'));
-  const orders = await kind.start(schemaOf(kind));
-  const wallets = await kind.start(schemaOf(kind));
-  const proxy: TcpProxy = await startTcpProxy(wallets.url);
-  onTestFinished(() => proxy.close());
-  const shop: Sender = orders.at(settle, { resource: 'orders' });
-  const bank: Sender = wallets.at(
-    settle,
-    { resource: 'wallets' },
-    { url: proxy.url, connections: 10 },
-  );
-  return { settle, orders, wallets, shop, bank, proxy };
 }

@@ -6,9 +6,16 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { describeOnEither, type EitherKind } from './either-kind.ts';
-import { coordinatorUrl, name, schemaOf, startWorld, untilOver } from './holes-world.ts';
+import { describeOnEither } from './either-kind.ts';
+import { neverHappens, startProxied } from './ends-world.ts';
+import {
+  coordinatorUrl,
+  name,
+  schemaOf,
+  startWorld,
+  untilOver,
+  type World,
+} from './holes-world.ts';
 import type { ChildOrder, ChildSettings } from './service-child.ts';
 import { startService } from './world.ts';
 
@@ -22,8 +29,7 @@ await describeOnEither((kind) => {
     const lost = proxy.loseAnswerTo(commit);
     await settle.transaction({}, async (tx) => {
       gid = tx.gid;
-      await shop.query('update account set cents = 1 where id = 1');
-      await bank.query('update account set cents = 2 where id = 1');
+      await change({ shop, bank });
     });
     expect((await settle.get(gid)).phase).toBe('committed');
     await lost;
@@ -33,7 +39,7 @@ await describeOnEither((kind) => {
   });
 
   it('a local commit that was lost on its way can never happen, and all is rolled back', () =>
-    neverHappens(kind, (proxy) => proxy.loseRequest(commit)));
+    neverHappens(kind, (proxy) => proxy.loseRequest(commit), change));
 
   it('a rollback that comes before the local commit makes that commit fail', async () => {
     const { settle, wallets, bank, shop } = await startWorld(kind);
@@ -90,40 +96,9 @@ await describeOnEither((kind) => {
   });
 });
 
-/** A local commit of which something is lost before the database has heard all of it. */
-async function neverHappens(
-  kind: EitherKind,
-  lose: (proxy: TcpProxy) => Promise<void>,
-): Promise<void> {
-  const { settle, wallets, bank, shop, orders, proxy } = await startProxied(kind);
-  const before = [await wallets.rowsOf('account'), await orders.rowsOf('account')];
-  let gid = '';
-  const lost = lose(proxy);
-  const work = settle.transaction({}, async (tx) => {
-    gid = tx.gid;
-    await shop.query('update account set cents = 1 where id = 1');
-    await bank.query('update account set cents = 2 where id = 1');
-  });
-  await expect(work).rejects.toThrow();
-  await lost;
-  await untilOver(settle, gid);
-  expect([await wallets.rowsOf('account'), await orders.rowsOf('account')]).toEqual(before);
-  const barrier = await wallets.rowsOf(`(select operation, state from settle_barrier
-    where gid = '${gid}')`);
-  expect(barrier[0]).toBe('(prepare,blocked)');
-  expect([await wallets.undoRows(), await orders.undoRows()]).toEqual([0, 0]);
-}
-
-/** The resource `wallets` reaches its database through a proxy; `wallets` itself does not. */
-async function startProxied(kind: EitherKind) {
-  const settle = await startService(coordinatorUrl(), name('shop'));
-  const orders = await kind.start(schemaOf(kind));
-  const wallets = await kind.start(schemaOf(kind));
-  const proxy = await startTcpProxy(wallets.url);
-  onTestFinished(() => proxy.close());
-  const shop = orders.at(settle, { resource: 'orders' });
-  const bank = wallets.at(settle, { resource: 'wallets' }, { url: proxy.url, connections: 10 });
-  return { settle, orders, wallets, shop, bank, proxy };
+async function change({ shop, bank }: Pick<World, 'shop' | 'bank'>): Promise<void> {
+  await shop.query('update account set cents = 1 where id = 1');
+  await bank.query('update account set cents = 2 where id = 1');
 }
 
 async function startChild(settings: ChildSettings) {

@@ -59,6 +59,17 @@ export function hasNamedStatements(client: object): boolean {
 
 const own = 'settle_';
 
+/** Before anything that takes a snapshot: after one the isolation level cannot be changed. */
+export const beginReadCommitted = {
+  name: 'settle_begin',
+  text: 'begin isolation level read committed',
+} as const satisfies FlightStatement;
+
+/** Rows that a statement has changed or found, by what the server says of it: `INSERT 0 1`, `SELECT 2`; else NaN. */
+export function countIn(completed: string): number {
+  return Number(completed.slice(completed.lastIndexOf(' ') + 1));
+}
+
 /**
  * Sends them and gives the number of rows that each has changed or found. Rejects with the error of
  * the first that fails, or of the connection: those before it have run, those after it have not. Ask
@@ -108,10 +119,9 @@ class Flight implements PgQuery {
 
   handleDataRow(): void {}
 
-  /** `BEGIN`, `INSERT 0 1`, `SELECT 2`. */
   handleCommandComplete({ text }: { readonly text: string }): void {
-    const count = Number(text.slice(text.lastIndexOf(' ') + 1));
-    this.#counts.push(Number.isNaN(count) ? 0 : count);
+    // `BEGIN`
+    this.#counts.push(countIn(text) || 0);
   }
 
   handleEmptyQuery(): void {

@@ -2,10 +2,8 @@
  * `begin` and the insert of the guard row as a statement that PostgreSQL has planned already: still
  * one write and one round trip.
  */
-import { fly, type PgFlightClient } from './pg-flight.ts';
+import { beginReadCommitted, fly, type PgFlightClient } from './pg-flight.ts';
 
-// Before anything that takes a snapshot: after one the isolation level cannot be changed.
-const begin = { name: 'settle_begin', text: 'begin isolation level read committed' } as const;
 const insert = {
   name: 'settle_barrier_insert',
   text: `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)
@@ -21,6 +19,6 @@ export async function beginPrepared(
   client: PgFlightClient,
   values: readonly string[],
 ): Promise<number> {
-  const [, rows = -1] = await fly(client, [begin, { ...insert, values }]);
+  const [, rows = -1] = await fly(client, [beginReadCommitted, { ...insert, values }]);
   return rows;
 }

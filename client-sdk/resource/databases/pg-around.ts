@@ -7,6 +7,8 @@
  * end, so what comes after a statement that fails does not run.
  */
 import {
+  beginReadCommitted,
+  countIn,
   flightConnectionOf,
   hasNamedStatements,
   type PgFlightConnection,
@@ -91,8 +93,6 @@ function queryClassOf(client: object, config: Config): DriverQueryClass | null {
   return values.length > 0 ? Query : null;
 }
 
-const begin = { name: 'settle_begin', text: 'begin isolation level read committed' } as const;
-
 /** The driver calls its methods as the server answers. It has no name: that is the user's query's. */
 class QueryAround {
   /** Replaced by the driver when there is a time limit for queries. */
@@ -140,7 +140,8 @@ class QueryAround {
     connection.stream.cork();
     try {
       for (const text of this.#texts) {
-        this.#names.send(connection, text === begin.text ? begin : { text });
+        const isBegin = text === beginReadCommitted.text;
+        this.#names.send(connection, isBegin ? beginReadCommitted : { text });
       }
       if (this.#rider === null) return this.#wrapped.submit(connection);
       // The sync is ours to send, behind the look.
@@ -159,8 +160,7 @@ class QueryAround {
       return;
     }
     if (this.#isAnswered) {
-      // `SELECT 1`
-      this.#found = Number(message.text.slice(message.text.lastIndexOf(' ')));
+      this.#found = countIn(message.text);
       return;
     }
     this.#isAnswered = true;

@@ -8,16 +8,11 @@ import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session, SessionRows } from '../facts.ts';
 import { type Image, type NumberedStep, rowIdentity, type Step } from '../image.ts';
+import type { Occupant } from '../undo-rounds.ts';
 import { nullableLiteral, textLiteral, wholeLiteral } from './literals.ts';
 
 /** Where an undo row stands, up to its step. */
 export type UndoPlace = Pick<Step, 'table' | 'key'>;
-
-/** Who has undo rows on a place, and how many steps. */
-export interface Occupant extends UndoPlace {
-  readonly gid: Gid;
-  readonly steps: number;
-}
 
 /** An undo row as it was stored. */
 export interface UndoRow extends Step {

@@ -2,6 +2,7 @@
  * PostgreSQL as the database of a resource: its texts and its errors. What has no parameters goes as one
  * text of several statements: PostgreSQL runs them in their order and stops at the first that fails.
  */
+import { beginReadCommitted } from '../../participant/databases/pg-flight.ts';
 import type { Dialect, DialectStatements } from '../dialect.ts';
 import { createPostgresAnalyzer } from './analyzer.ts';
 import { barrier } from './barrier.ts';
@@ -40,7 +41,7 @@ function codeOf(error: unknown): unknown {
 
 const statements: DialectStatements = {
   begin: (lockTimeoutMs) =>
-    `begin isolation level read committed; set local lock_timeout = ${whole(lockTimeoutMs)}`,
+    `${beginReadCommitted.text}; set local lock_timeout = ${whole(lockTimeoutMs)}`,
   beginLook: (lockTimeoutMs) => [
     'begin isolation level repeatable read read only',
     `set local lock_timeout = ${whole(lockTimeoutMs)}`,

@@ -2,54 +2,37 @@
  * Undo rows are written. Invariant: what {@link insert} leaves is all of the given steps, or none.
  * It wants READ COMMITTED: a statement sees what the one before it has waited for.
  */
-import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
 import type { Session } from '../facts.ts';
-import { type Image, type NumberedStep, numbered, rowIdentity, type Step } from '../image.ts';
+import type { Image, NumberedStep, Step } from '../image.ts';
+import { insertInRounds, type Occupant } from '../undo-rounds.ts';
 import type { Holder } from '../undo-store.ts';
 
 /** Where undo rows of one database stand. */
 export type Places = readonly Pick<Step, 'table' | 'key'>[];
 
-/** Steps that others of the same gid have left take one more round; these rows are locked by us. */
-const roundsMax = 8;
-
 /** See `UndoStore`. */
-export async function insert(
+export function insert(
   session: Session,
   branch: BranchKey,
   steps: readonly Step[],
 ): Promise<readonly Holder[]> {
-  if (steps.length === 0) return [];
-  let taken: ReadonlyMap<string, number> = new Map();
-  for (let round = 0; round < roundsMax; round += 1) {
-    if ((await insertFrom(session, branch, steps, taken)) === steps.length) return [];
-    // A later step of ours may stand behind the first one of another gid: out with all of them.
-    await session.query(deleteOfBranch, [branch.gid, branch.branchId]);
-    const found = await occupants(session, steps);
-    const holders = foreign(found, branch.gid);
-    if (holders.length > 0) return holders;
-    taken = new Map(found.map((row) => [rowIdentity(row), row.steps]));
-  }
-  throw new Error('undo rows were in the way of others, and gone again, time after time');
+  return insertInRounds(branch.gid, steps, {
+    async insertAll(all) {
+      let count = 0;
+      for (let start = 0; start < all.length; start += rowsPerInsert) {
+        count += await insertRows(session, branch, all.slice(start, start + rowsPerInsert));
+      }
+      return count === all.length;
+    },
+    async deleteOwn() {
+      await session.query(deleteOfBranch, [branch.gid, branch.branchId]);
+    },
+    occupants: () => occupants(session, steps),
+  });
 }
 
 const deleteOfBranch = 'delete from settle_undo where gid = $1 and branch_id = $2';
-
-/** Inserts what is in nobody's way and answers how many. `taken`: steps before these, by row. */
-async function insertFrom(
-  session: Session,
-  branch: BranchKey,
-  steps: readonly Step[],
-  taken: ReadonlyMap<string, number>,
-): Promise<number> {
-  const all = numbered(steps, taken);
-  let count = 0;
-  for (let start = 0; start < all.length; start += rowsPerInsert) {
-    count += await insertRows(session, branch, all.slice(start, start + rowsPerInsert));
-  }
-  return count;
-}
 
 /** A statement takes 65,535 parameters, a row four. */
 export const rowsPerInsert = 1_024;
@@ -90,10 +73,6 @@ function textOf(image: Image | null): string | null {
   return image === null ? null : JSON.stringify(image);
 }
 
-interface Occupant extends Holder {
-  readonly steps: number;
-}
-
 /** Who has undo rows on these keys, and how many steps. By the primary key's prefix. */
 async function occupants(session: Session, rows: Places): Promise<readonly Occupant[]> {
   const found = await session.query(occupantsOf, [
@@ -106,10 +85,6 @@ async function occupants(session: Session, rows: Places): Promise<readonly Occup
 const occupantsOf = `select table_name, row_key, gid, max(step) + 1 as steps from settle_undo
   where (table_name, row_key) in (select * from unnest($1::text[], $2::text[]))
   group by table_name, row_key, gid`;
-
-function foreign(found: readonly Occupant[], own: Gid): readonly Holder[] {
-  return found.filter(({ gid }) => gid !== own).map(({ gid, table, key }) => ({ gid, table, key }));
-}
 
 /** Read from a row. */
 export function holderIn(row: Readonly<Record<string, unknown>>): Holder {
