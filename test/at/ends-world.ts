@@ -1,8 +1,16 @@
 /** Ends of local transactions that are disturbed, or wait: how that comes about, on either kind. */
-import { expect, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import type { EitherKind } from './either-kind.ts';
-import { coordinatorUrl, name, outside, schemaOf, untilOver, type World } from './holes-world.ts';
+import type { EitherDatabase, EitherKind } from './either-kind.ts';
+import {
+  coordinatorUrl,
+  name,
+  outside,
+  schemaOf,
+  startWorld,
+  untilOver,
+  type World,
+} from './holes-world.ts';
 import { startService } from './world.ts';
 
 /**
@@ -83,4 +91,60 @@ export async function startProxied(
   const shop = orders.at(settle, { resource: 'orders' });
   const bank = wallets.at(settle, { resource: 'wallets' }, { url: proxy.url, connections: 10 });
   return { settle, orders, wallets, shop, bank, proxy };
+}
+
+/** Statements of a kind, and how its databases are looked at. */
+export interface HeldRows {
+  /** With the cents and the id. */
+  readonly setCents: string;
+  readonly addCents: string;
+  /** Spellings of the id of row 1. */
+  readonly ids: readonly (string | number)[];
+  /** Resolves once a local transaction there has its undo rows, and has not committed them. */
+  readonly untilPrepared: (database: EitherDatabase) => Promise<void>;
+}
+
+/** Declares what must not come of it that a row may be taken for free. */
+export function heldRows(
+  kind: EitherKind,
+  { setCents, addCents, ids, untilPrepared }: HeldRows,
+): void {
+  // Another spelling of the key is looked for in vain; the row's own key tells.
+  it.each(ids)('who waited for a row sees whose it is by then: id %j', async (id) => {
+    const world = await startWorld(kind);
+    const { settle, wallets, bank } = world;
+    const before = await wallets.rowsOf('account');
+    let second: Promise<unknown> = Promise.resolve();
+    await undecided(world, addCents, async (unlock, decide) => {
+      second = settle.transaction({}, () => bank.query(addCents, [5, id]));
+      second.catch(() => undefined);
+      await wallets.untilWaiting();
+      await unlock();
+      // Undecided: nothing may be committed on top of it.
+      expect(await wallets.rowsOf('account')).toContain('(1,Ada,1001)');
+      await decide('rollback');
+    });
+    await expect(second).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
+    expect(await wallets.rowsOf('account')).toEqual(before);
+    expect(await wallets.undoRows()).toBe(0);
+  });
+
+  it('nothing is committed in one database while a row is held in the other', async () => {
+    const world = await startWorld(kind);
+    const { settle, wallets, orders, bank, shop } = world;
+    let second: Promise<unknown> = Promise.resolve();
+    await undecided(world, addCents, async (unlock, decide) => {
+      await unlock();
+      second = settle.transaction({}, async () => {
+        await shop.query(setCents, [7, 1]);
+        await bank.query(addCents, [5, 1]);
+      });
+      await untilPrepared(orders);
+      expect(await orders.rowsOf('account')).toContain('(1,Ada,1000)');
+      await decide('commit');
+    });
+    await second;
+    expect(await orders.rowsOf('account')).toContain('(1,Ada,7)');
+    expect(await wallets.rowsOf('account')).toContain('(1,Ada,1006)');
+  });
 }

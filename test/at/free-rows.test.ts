@@ -4,7 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { describeOnKind, type EitherDatabase } from './either-kind.ts';
-import { neverHappens, startProxied, undecided } from './ends-world.ts';
+import { heldRows, neverHappens, startProxied } from './ends-world.ts';
 import { outside, startWorld, untilOver, type World } from './holes-world.ts';
 
 const phaseOne = "'prepare', 'done'";
@@ -61,44 +61,7 @@ await describeOnKind('postgres', (kind) => {
     expect(await wallets.undoRows()).toBe(0);
   });
 
-  // Another spelling of the key is looked for in vain; the row's own key tells.
-  it.each([[1], ['01']])('who waited for a row sees whose it is by then: id %j', async (id) => {
-    const world = await startWorld(kind);
-    const { settle, wallets, bank } = world;
-    const before = await wallets.rowsOf('account');
-    let second: Promise<unknown> = Promise.resolve();
-    await undecided(world, addCents, async (unlock, decide) => {
-      second = settle.transaction({}, () => bank.query(addCents, [5, id]));
-      second.catch(() => undefined);
-      await wallets.untilWaiting();
-      await unlock();
-      // Undecided: nothing may be committed on top of it.
-      expect(await wallets.rowsOf('account')).toContain('(1,Ada,1001)');
-      await decide('rollback');
-    });
-    await expect(second).rejects.toMatchObject({ code: 'LOCK_CONFLICT' });
-    expect(await wallets.rowsOf('account')).toEqual(before);
-    expect(await wallets.undoRows()).toBe(0);
-  });
-
-  it('nothing is committed in one database while a row is held in the other', async () => {
-    const world = await startWorld(kind);
-    const { settle, wallets, orders, bank, shop } = world;
-    let second: Promise<unknown> = Promise.resolve();
-    await undecided(world, addCents, async (unlock, decide) => {
-      await unlock();
-      second = settle.transaction({}, async () => {
-        await shop.query(setCents, [7, 1]);
-        await bank.query(addCents, [5, 1]);
-      });
-      await untilPrepared(orders);
-      expect(await orders.rowsOf('account')).toContain('(1,Ada,1000)');
-      await decide('commit');
-    });
-    await second;
-    expect(await orders.rowsOf('account')).toContain('(1,Ada,7)');
-    expect(await wallets.rowsOf('account')).toContain('(1,Ada,1006)');
-  });
+  heldRows(kind, { setCents, addCents, ids: [1, '01'], untilPrepared });
 
   it('the transaction begins when a second resource writes, not when it reads', async () => {
     const { settle, wallets, bank, shop } = await startWorld(kind);
