@@ -4,11 +4,17 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 
+interface Assertion {
+  readonly status: string;
+  readonly fullName: string;
+  readonly failureMessages?: readonly string[];
+}
+
 interface Report {
   readonly success: boolean;
   readonly testResults: readonly {
     readonly name: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly Assertion[];
   }[];
 }
 
@@ -23,10 +29,14 @@ function read<T>(path: string): T | null {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : null;
 }
 
-function reasonOf(status: string): string {
-  return status === 'failed' ? 'failed' : 'was not run, and here every test must be';
+/** With the beginning of what it said: the log of a CI run may be cut, and this is its end. */
+function reasonOf({ status, failureMessages = [] }: Assertion): string {
+  if (status !== 'failed') return 'was not run, and here every test must be';
+  const lines = failureMessages.flatMap((message) => message.split('\n'));
+  return ['failed', ...lines.slice(0, linesOfReason)].join('\n    ');
 }
 
+const linesOfReason = 30;
 const [, , testsPath = '', proofsPath = ''] = process.argv;
 const report = read<Report>(testsPath);
 const proofs = read<Proofs>(proofsPath) ?? { passed: 0, failed: 1 };
@@ -36,7 +46,7 @@ const bad = tests.filter(({ status }) => status !== 'passed');
 // One that does not load, or whose only suite is skipped, has no test to its name.
 const empty = files.filter(({ assertionResults }) => assertionResults.length === 0);
 const failures = [
-  ...bad.map(({ fullName, status }) => `${fullName}: ${reasonOf(status)}`),
+  ...bad.map((test) => `${test.fullName}: ${reasonOf(test)}`),
   ...empty.map(({ name }) => `${name}: no test of it was run`),
 ];
 if (report === null || tests.length === 0) failures.push('the tests were not run');
