@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { describeOnKind } from './either-kind.ts';
 import { holesOfEither } from './holes-either.ts';
-import { refuses, rolledBack, startWorld, undone } from './holes-world.ts';
+import { outside, refuses, rolledBack, startWorld, undone } from './holes-world.ts';
 
 await describeOnKind('postgres', (kind) => {
   holesOfEither(kind);
@@ -21,6 +21,21 @@ await describeOnKind('postgres', (kind) => {
       for (const text of texts) await world.bank.query(text);
     });
     expect(await world.wallets.rowsOf('account')).toEqual(before);
+  });
+
+  it('`select … for key share` keeps off who changes what is no key', async () => {
+    const { settle, wallets, bank } = await startWorld(kind);
+    await settle.transaction({}, async () => {
+      await bank.query('select * from account where id = 1 for key share');
+      await bank.query('select * from account where id = 2');
+      const taking = (id: number) =>
+        outside(() =>
+          wallets.query(`select * from account where id = ${id} for no key update nowait`),
+        );
+      // Its image of the row is true until it commits.
+      await expect(taking(1)).rejects.toMatchObject({ code: '55P03' });
+      await taking(2);
+    });
   });
 
   it('a write in `with` is refused before it runs', async () => {

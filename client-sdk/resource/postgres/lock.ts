@@ -38,13 +38,22 @@ export function lockedTables(select: SelectStmt): readonly LockedTable[] {
     .map((table) => ({ table, reference: referenceOf(table) }));
 }
 
-/** The select with `settle_before`, `settle_before_2`, … at the end of its columns. */
+/**
+ * The select with `settle_before`, `settle_before_2`, … at the end of its columns. `for key share`
+ * becomes `for share`: its row is a lock of ours with an image, and that must be true until the
+ * commit, also when somebody updates what is no key.
+ */
 export function lockWithImages(select: SelectStmt): Node {
   const images = lockedTables(select).map(({ reference }, index) => {
     const suffix = index === 0 ? '' : `_${index + 1}`;
     return columnAs(`${imageColumns.before}${suffix}`, imageOf(reference));
   });
-  return { SelectStmt: { ...select, targetList: [...(select.targetList ?? []), ...images] } };
+  const targetList = [...(select.targetList ?? []), ...images];
+  const lockingClause = nodesOf(select.lockingClause, 'LockingClause').map((clause) => {
+    const isWeak = clause.strength === 'LCS_FORKEYSHARE';
+    return { LockingClause: isWeak ? { ...clause, strength: 'LCS_FORSHARE' as const } : clause };
+  });
+  return { SelectStmt: { ...select, targetList, lockingClause } };
 }
 
 function refuseShapes(select: SelectStmt): void {
