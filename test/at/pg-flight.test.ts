@@ -9,7 +9,7 @@ const insert = { name: 'settle_mark', text: 'insert into mark values ($1), ($2)'
 
 await describeOn('postgres', (server) => {
   it('answers how many rows each has changed or found', async () => {
-    const client = await newClient(server);
+    const client = await clientWithMarks(server);
     const flight = [
       { text: 'begin' },
       { ...insert, values: ['1', null] },
@@ -23,7 +23,7 @@ await describeOn('postgres', (server) => {
   });
 
   it('stops at the first that fails: no commit behind it', async () => {
-    const client = await newClient(server);
+    const client = await clientWithMarks(server);
     const flight = (divisor: string) => [
       { text: 'begin' },
       { ...insert, values: ['1', '2'] },
@@ -37,7 +37,7 @@ await describeOn('postgres', (server) => {
   });
 
   it('keeps names where the business has some, and prepares them again after a failure', async () => {
-    const client = await newClient(server);
+    const client = await clientWithMarks(server);
     const mark = (n: string) => fly(client, [{ ...insert, values: [n, n] }]);
     await mark('1');
     expect((await client.query(names)).rows).toEqual([]);
@@ -60,7 +60,7 @@ await describeOn('postgres', (server) => {
   });
 
   it('is nothing for a client of another kind, or one that pipelines by itself', async () => {
-    const client = await newClient(server);
+    const client = await clientWithMarks(server);
     expect(flightConnectionOf(client)).not.toBeNull();
     expect(flightConnectionOf({ query: () => null })).toBeNull();
     expect(flightConnectionOf({ connection: client.connection, pipeline: true })).toBeNull();
@@ -71,6 +71,11 @@ async function newClient(server: Provided, more: object = {}) {
   const client = new pg.Client({ connectionString: server.url, ...more });
   await client.connect();
   onTestFinished(() => client.end());
+  return client;
+}
+
+async function clientWithMarks(server: Provided) {
+  const client = await newClient(server);
   await client.query('create temp table mark (n int)');
   return client;
 }
