@@ -47,12 +47,9 @@ export function isTaken(error: unknown, table: 'settle_barrier' | 'settle_undo')
   return 'table' in error && error.table === table;
 }
 
-/** The row of phase one in a flight: the values are the gid, the branch's id, the time. */
-export const phaseOneRow = {
-  name: 'settle_barrier_prepare',
-  text: `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)
-    values ($1, $2, 'prepare', 'done', $3)`,
-} as const;
+/** The row of phase one in a flight; $1 is the gid, $2 the branch's id, $3 the time. */
+export const phaseOneRow = `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)
+  values ($1, $2, 'prepare', 'done', $3)`;
 
 function insertRow(branch: BranchKey, operation: string, state: string): string {
   return `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)

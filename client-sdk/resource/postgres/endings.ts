@@ -20,12 +20,13 @@ export async function commitAtOnce(
   steps: readonly Step[],
 ): Promise<boolean> {
   if (session.fly === undefined || steps.length > rowsPerInsert) return false;
-  const undo = insertOf(branch, numbered(steps, new Map()));
-  const values = [branch.gid, String(branch.branchId), String(Date.now())];
+  const { text, name, values } = insertOf(branch, numbered(steps, new Map()));
+  // The row of phase one goes in with the undo rows: one statement less to begin and to end.
+  const both = { text: `with phase_one as (${phaseOneRow}) ${text}`, values };
+  const named = name === undefined ? both : { ...both, name: `${name}_prepare` };
   try {
     await session.fly([
-      { ...undo, mayWait: true },
-      { ...phaseOneRow, values },
+      { ...named, mayWait: true },
       { name: 'settle_commit', text: commit },
     ]);
     return true;

@@ -54,7 +54,7 @@ async function insertRows(
   return count;
 }
 
-/** An insert that fails for a row that is taken. */
+/** An insert that fails for a row that is taken. $1 is the gid, $2 the branch's id, $3 the time. */
 export function insertOf({ gid, branchId }: BranchKey, steps: readonly NumberedStep[]) {
   const values: (string | null)[] = [gid, String(branchId), String(Date.now())];
   const rows = steps.map(({ table, key, number, position, before, after }) => {
