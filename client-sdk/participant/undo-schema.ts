@@ -32,8 +32,8 @@ const image = `create or replace function settle_image(r anyelement) returns tex
   set lc_monetary to 'C'
   as $$ begin return pg_typeof(r)::text || r::text; end $$`;
 
-const look = `create or replace function settle_is_held(of_table text, of_key text) returns boolean
-  language plpgsql stable strict
+const look = `create or replace function settle_is_held_now(of_table text, of_key text) returns boolean
+  language plpgsql volatile strict
   set enable_seqscan to off
   as $$ begin return exists (
     select from settle_undo where table_name = of_table and row_key = of_key); end $$`;

@@ -2,7 +2,7 @@
  * The user's database as a resource needs it: connections to hold on to, and the user's statements
  * in a form that can be run with another text. Built from what the user gave by `databases/`.
  */
-import type { FlightStatement, Session } from './facts.ts';
+import type { Session } from './facts.ts';
 
 /** Where a resource gets its connections from. */
 export interface ResourceDatabase<Native> {
@@ -36,20 +36,8 @@ export interface UserStatement<Native, Result> {
   /** Bound values, from 1 in the text of PostgreSQL. */
   readonly parameters: readonly unknown[];
   /** Runs this text with these parameters the way the user asked for his. */
-  perform(
-    connection: Native,
-    text: string,
-    parameters: readonly unknown[],
-    rider?: Rider,
-  ): Promise<Result>;
+  perform(connection: Native, text: string, parameters: readonly unknown[]): Promise<Result>;
   readonly results: ResultShape<Result>;
-}
-
-/** A look that runs right behind a statement of the user, in its round trip, where the driver allows it. */
-export interface Rider {
-  readonly look: FlightStatement;
-  /** How many rows it has found; null: it did not go along. */
-  found: number | null;
 }
 
 /** How results of a driver are read and cleaned. */

@@ -3,7 +3,7 @@
  * local transactions are in `local-transaction.ts`, those of phase two in `phase-two.ts`.
  */
 import type { BranchId, DatabaseConnection, Gid, TableHealth } from '../protocol/index.ts';
-import type { Rider, UserStatement } from './database.ts';
+import type { UserStatement } from './database.ts';
 import type { Catalog, Session, TableFacts } from './facts.ts';
 import type { Step } from './image.ts';
 import type { Analysis, WriteStatement } from './statement.ts';
@@ -54,11 +54,7 @@ export interface WriteJob<Native, Result> {
   /** For statements of our own, in the same local transaction. */
   readonly session: Session;
   /** Runs this text the way the user asked for his. */
-  readonly perform: (
-    text: string,
-    parameters: readonly unknown[],
-    rider?: Rider,
-  ) => Promise<Result>;
+  readonly perform: (text: string, parameters: readonly unknown[]) => Promise<Result>;
 }
 
 /** What came of it. */

@@ -4,7 +4,7 @@
  * the journal. Guards: nobody sends anything of a local transaction past it but its end.
  */
 import type { Gid } from '../protocol/index.ts';
-import type { HeldConnection, Rider, UserStatement } from './database.ts';
+import type { HeldConnection, UserStatement } from './database.ts';
 import { meaningOf } from './database-error.ts';
 import type { Dialect } from './dialect.ts';
 import type { Fly, Session } from './facts.ts';
@@ -62,12 +62,11 @@ export class Line<Native> {
     statement: UserStatement<Native, Result>,
     text: string,
     parameters = statement.parameters,
-    rider?: Rider,
   ): Promise<Result> {
     const { waits, connection } = this.#ports;
     const sent = waits.run(text, async () => {
       await connection.ready?.();
-      return statement.perform(connection.native, text, parameters, rider);
+      return statement.perform(connection.native, text, parameters);
     });
     return this.failing(sent);
   }

@@ -3,7 +3,7 @@
  * own transaction, or a write with its images. Invariant: what was refused before it ran has done
  * nothing; anything else that failed leaves only a rollback.
  */
-import type { Rider, UserStatement } from './database.ts';
+import type { UserStatement } from './database.ts';
 import type { TableFacts } from './facts.ts';
 import type { Line } from './line.ts';
 import type { WriteStatement } from './statement.ts';
@@ -68,9 +68,9 @@ async function runWrite<Native, Result>(
         }
       },
     },
-    perform: (text: string, parameters: readonly unknown[], rider?: Rider) => {
+    perform: (text: string, parameters: readonly unknown[]) => {
       hasRun = true;
-      return line.perform(statement, text, parameters, rider);
+      return line.perform(statement, text, parameters);
     },
   };
   try {

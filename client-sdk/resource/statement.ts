@@ -41,18 +41,20 @@ export interface WriteStatement {
 
 /**
  * Names of the columns that a rewritten statement carries besides those of the user. `inserted`: of
- * an upsert, whether the row is new.
+ * an upsert, whether the row is new. `held`: whether anybody has undo rows on the row, see
+ * {@link Rewritten.keyParameters}.
  */
 export const imageColumns = {
   before: 'settle_before',
   after: 'settle_after',
   inserted: 'settle_inserted',
+  held: 'settle_held',
 } as const;
 
 /** The statement with images: what runs in place of the user's. */
 export interface Rewritten {
   /**
-   * Takes the same parameters. Its rows carry `settle_before` and `settle_after` (for a lock on several
+   * Takes the same parameters, and behind them one more where {@link keyParameters} are. Its rows carry `settle_before` and `settle_after` (for a lock on several
    * tables: `settle_before`, `settle_before_2`, …), each the image of a row as the database writes it,
    * or null.
    */
@@ -66,7 +68,9 @@ export interface Rewritten {
   readonly givesRows: boolean;
   /**
    * Of an update or a delete whose condition names one row by its primary key: which of the user's
-   * parameters, from 1, are said to be that key, in its order. Null: it is none, or not so plain.
+   * parameters, from 1, are said to be that key, in its order. The text takes the key of the row as its
+   * last parameter then, and looks for undo rows on it; with null it does not look. Null: it is none, or
+   * not so plain.
    */
   readonly keyParameters: readonly number[] | null;
 }

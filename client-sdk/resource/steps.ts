@@ -75,9 +75,9 @@ function upserted(row: Row, there: Image | undefined): Image | null {
 
 /** The columns that a rewritten statement on that many tables carries besides the user's. */
 export function ownColumns(tables: number): readonly string[] {
-  const { before, after, inserted } = imageColumns;
+  const { before, after, inserted, held } = imageColumns;
   const more = Array.from({ length: tables - 1 }, (_, i) => `${before}_${i + 2}`);
-  return [before, after, inserted, ...more];
+  return [before, after, inserted, held, ...more];
 }
 
 /** Throws AT_UNSUPPORTED_SQL when rows that this statement does not name may change with it. */

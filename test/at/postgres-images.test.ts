@@ -227,10 +227,12 @@ async function rewrittenRun(client: pg.PoolClient, { sql, parameters = [] }: Sta
   const facts = [];
   for (const table of analysis.tables) facts.push(await catalog.factsOf(session, table));
   for (const one of facts) refuseHazards(analysis, one);
-  const { text, before, givesRows } = await analyzer.rewrite(sql, facts);
+  const { text, before, givesRows, keyParameters } = await analyzer.rewrite(sql, facts);
   const values = before?.parameters.map((number) => parameters[number - 1]) ?? [];
   const there = before === null ? [] : (await client.query(before.text, values)).rows;
-  const result = await client.query(text, [...parameters]);
+  // Null: no look at the row of the key.
+  const look = keyParameters === null ? [] : [null];
+  const result = await client.query(text, [...parameters, ...look]);
   const suffixes = facts.map((_, index) => (index === 0 ? '' : `_${index + 1}`));
   return {
     rows: givesRows ? result.rows.map(ownOff) : [],

@@ -1,14 +1,13 @@
 /** What the tests of resources share: a coordinator process, a service, databases with our tables. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { connect, type Settle } from '../../client-sdk/index.ts';
+import { barrierSchema } from '../../client-sdk/participant/barrier-schema.ts';
+import { undoSchema } from '../../client-sdk/participant/undo-schema.ts';
 import type { Provided } from '../support/databases.ts';
 import { scratchFolder, startServerCommand } from '../support/settle-command.ts';
-
-const migrations = join(import.meta.dirname, '..', '..', 'migrations', 'participant', 'postgres');
 
 /** A coordinator of its own with an embedded log, and how to end it. */
 export async function startCoordinator(): Promise<{ readonly url: string; stop(): Promise<void> }> {
@@ -37,9 +36,7 @@ export async function startService(url: string, service = 'shop'): Promise<Settl
 export async function startDatabase(server: Provided, schema: string): Promise<pg.Pool> {
   const pool = new pg.Pool({ connectionString: await server.newDatabase(), max: 20 });
   onTestFinished(() => pool.end());
-  for (const file of readdirSync(migrations).sort()) {
-    await pool.query(readFileSync(join(migrations, file), 'utf8'));
-  }
+  for (const text of [barrierSchema('postgres'), ...undoSchema('postgres')]) await pool.query(text);
   await pool.query(schema);
   return pool;
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is patched is source code.
 /**
  * Bugs of plain SQL in global transactions: what a resource locks, remembers, commits and writes back.
  * What each database makes of a statement is not here; its corpus is tested case by case.
@@ -66,8 +67,16 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'free-though-somebody-holds-it',
     idea: 'a row that was looked at counts as free, whatever the look has found',
     file: write,
-    find: 'isFree: rider?.found === 0 &&',
-    replace: 'isFree: rider !== null &&',
+    find: 'rows.every((row) => row[imageColumns.held] === false)',
+    replace: 'rows.every((row) => row[imageColumns.held] !== null)',
+    killedBy: ['at-free-rows'],
+  },
+  {
+    name: 'look-as-old-as-its-statement',
+    idea: 'what was committed while a statement waited for its row is not seen by its look',
+    file: 'client-sdk/participant/undo-schema.ts',
+    find: 'language plpgsql volatile strict',
+    replace: 'language plpgsql stable strict',
     killedBy: ['at-free-rows'],
   },
   {
@@ -90,8 +99,8 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'at-once-without-a-barrier-row',
     idea: 'a local commit in one flight leaves no row behind, so a rollback takes it for one that never was',
     file: endings,
-    find: '{ ...phaseOneRow, values },',
-    replace: '',
+    find: 'text: `with phase_one as (${phaseOneRow}) ${text}`, values',
+    replace: 'text, values',
     killedBy: ['at-free-rows'],
   },
   {

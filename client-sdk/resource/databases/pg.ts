@@ -10,18 +10,12 @@ import {
   fly,
   hasNamedStatements,
 } from '../../participant/databases/pg-flight.ts';
-import type {
-  HeldConnection,
-  ResourceDatabase,
-  ResultShape,
-  Rider,
-  UserStatement,
-} from '../database.ts';
+import type { HeldConnection, ResourceDatabase, ResultShape, UserStatement } from '../database.ts';
 import type { Fly } from '../facts.ts';
 import type { LocalTransaction } from '../local-transaction.ts';
 import { unsupported } from '../refusal.ts';
 import type { Owner } from '../turns.ts';
-import { queryAround } from './pg-around.ts';
+import { queryBehind } from './pg-begin.ts';
 
 /** What is used of `pg.Pool`, version 8 or newer. */
 export interface PgResourcePool {
@@ -200,20 +194,19 @@ function statementOf(what: unknown, values: unknown): UserStatement<unknown, PgR
   return {
     text: String(text),
     parameters,
-    async perform(connection, sql, bound, rider) {
+    async perform(connection, sql, bound) {
       // Parse boundary: what pgResourceDatabase has acquired.
       const line = connection as PgLine;
       const named = 'name' in config && sql !== text ? { name: `settle ${config.name}` } : {};
-      return performOn(line, rider ?? null, { ...config, ...named, text: sql, values: bound });
+      return performOn(line, { ...config, ...named, text: sql, values: bound });
     },
     results: 'rowMode' in config && config.rowMode === 'array' ? listResults : objectResults,
   };
 }
 
-async function performOn(line: PgLine, rider: Rider | null, config: PgStatement): Promise<PgRows> {
+async function performOn(line: PgLine, config: PgStatement): Promise<PgRows> {
   const { client, begin } = line;
-  const isAlone = begin === null && rider === null;
-  const sent = isAlone ? null : queryAround(client, { begin, rider }, config);
+  const sent = begin === null ? null : queryBehind(client, begin, config);
   if (sent === null) {
     await beginNow(line);
     return lastOf(await client.query(config));

@@ -2,12 +2,13 @@
  * The SQL dialect of PostgreSQL: analysis and rewriting by text, each remembered. Nothing here
  * touches a database.
  */
+import type { Node } from '@pgsql/types';
 import type { TableFacts } from '../facts.ts';
 import { unsupported } from '../refusal.ts';
 import type { Analysis, Rewritten, SqlAnalyzer } from '../statement.ts';
 import { createTextCache } from '../text-cache.ts';
 import { analysisOf } from './analysis.ts';
-import { keyIn } from './key-condition.ts';
+import { type KeyLook, keyLook } from './key-condition.ts';
 import { lockWithImages } from './lock.ts';
 import { createParser, type Parser, type ParserLoader } from './parser.ts';
 import { deleteWithImages, insertWithImages, updateWithImages } from './rewrite.ts';
@@ -67,19 +68,22 @@ async function rewrite(
   }
   if ('UpdateStmt' in statement) {
     const { UpdateStmt: update } = statement;
-    const written = await parser.write(updateWithImages(update, first));
-    const givesRows = update.returningClause !== undefined;
-    const keyParameters = update.fromClause === undefined ? keyIn(update, first) : null;
-    return { text: written, before: null, givesRows, keyParameters };
+    const look = keyLook(update, first);
+    return {
+      text: await parser.write(updateWithImages(update, first, columnsOf(look))),
+      before: null,
+      givesRows: update.returningClause !== undefined,
+      keyParameters: look?.parameters ?? null,
+    };
   }
   if ('DeleteStmt' in statement) {
-    const completed = deleteWithImages(statement.DeleteStmt);
+    const look = keyLook(statement.DeleteStmt, first);
+    const completed = deleteWithImages(statement.DeleteStmt, columnsOf(look));
     return {
       text: await parser.append(text, completed),
       before: null,
       givesRows: completed.givesRows,
-      keyParameters:
-        statement.DeleteStmt.usingClause === undefined ? keyIn(statement.DeleteStmt, first) : null,
+      keyParameters: look?.parameters ?? null,
     };
   }
   if (!('InsertStmt' in statement)) throw noImages();
@@ -92,6 +96,10 @@ async function rewrite(
     givesRows: completed.givesRows,
     keyParameters: null,
   };
+}
+
+function columnsOf(look: KeyLook | null): readonly Node[] {
+  return look === null ? [] : [look.column];
 }
 
 function refuseTable({ id, key, columns }: TableFacts): void {

@@ -1,17 +1,41 @@
 /**
- * Whether a condition names one row by its primary key: `id = $1`, alone or with `and`. Pure. What is
- * read here decides only where to look: whether it was the right row is seen by the row's own key.
+ * Whether a condition names one row by its primary key: `id = $1`, alone or with `and`; and the look for
+ * undo rows on it. Pure. What is read here decides only where to look: whether it was the right row is
+ * seen by the row's own key.
  */
-import type { Node, RangeVar } from '@pgsql/types';
+import type { DeleteStmt, Node, UpdateStmt } from '@pgsql/types';
 import type { TableFacts } from '../facts.ts';
-import { referenceOf } from './nodes.ts';
+import { imageColumns } from '../statement.ts';
+import { columnAs, lookAt, referenceOf } from './nodes.ts';
+import { nodesOf } from './tree.ts';
 
-/** The parameters that the columns of the key are compared with, in its order; null: not all of them are. */
-export function keyIn(
-  statement: { readonly relation?: RangeVar; readonly whereClause?: Node },
-  { key }: Pick<TableFacts, 'key'>,
+/** A look at one row. */
+export interface KeyLook {
+  /** The parameters that the columns of the key are compared with, in its order. */
+  readonly parameters: readonly number[];
+  /** `settle_held`, to be returned: it takes the key as a parameter behind all of the user's. */
+  readonly column: Node;
+}
+
+/** The look at the row that is changed; null: the condition does not name one, or it is not so plain. */
+export function keyLook(
+  statement: UpdateStmt | DeleteStmt,
+  { id, key }: Pick<TableFacts, 'id' | 'key'>,
+): KeyLook | null {
+  const isJoin =
+    ('fromClause' in statement && statement.fromClause !== undefined) ||
+    ('usingClause' in statement && statement.usingClause !== undefined);
+  const parameters = isJoin ? null : keyIn(statement, key);
+  if (parameters === null) return null;
+  const numbers = nodesOf(statement, 'ParamRef').map(({ number = 0 }) => number);
+  const look = lookAt(id, Math.max(...numbers) + 1);
+  return look === null ? null : { parameters, column: columnAs(imageColumns.held, look) };
+}
+
+function keyIn(
+  { relation = {}, whereClause }: UpdateStmt | DeleteStmt,
+  key: TableFacts['key'],
 ): readonly number[] | null {
-  const { relation = {}, whereClause } = statement;
   const reference = referenceOf(relation);
   const found = new Map<string, number>();
   for (const condition of conditionsOf(whereClause)) {

@@ -5,6 +5,9 @@ import type { TableFacts } from '../facts.ts';
 /** The function of our migration that writes a row down under settings of its own. */
 const imageFunction = 'settle_image';
 
+/** The function of our migration that looks for undo rows. */
+const lookFunction = 'settle_is_held_now';
+
 /** How a statement's expressions name a table: by its alias, or by its name. */
 export function referenceOf(table: RangeVar): string {
   return table.alias?.aliasname ?? table.relname ?? '';
@@ -39,6 +42,22 @@ export function plainImageOf(reference: string, { id, columns }: TableFacts): No
   };
   const row = castTo('text', allColumns(reference));
   return { A_Expr: { kind: 'AEXPR_OP', name: [identifier('||')], lexpr: table, rexpr: row } };
+}
+
+/**
+ * `settle_is_held_now('shop.acct', $parameter::text)`: whether anybody has undo rows on the row of this
+ * key, when it is asked. Null for a table whose name cannot be written down plainly.
+ */
+export function lookAt(id: string, parameter: number): Node | null {
+  if (!plainText.test(id)) return null;
+  const key = castTo('text', { ParamRef: { number: parameter } });
+  return {
+    FuncCall: {
+      funcname: [identifier(lookFunction)],
+      args: [textNode(id), key],
+      funcformat: 'COERCE_EXPLICIT_CALL',
+    },
+  };
 }
 
 /** Reads the same whatever a backslash means to the session. */

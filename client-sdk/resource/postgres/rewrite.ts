@@ -48,17 +48,21 @@ export function insertWithImages(insert: InsertStmt, inserted: readonly Node[] =
   return { tree: { InsertStmt: { ...insert, returningClause } }, columns, givesRows };
 }
 
-/** A delete returns what it deletes. */
-export function deleteWithImages(statement: DeleteStmt): Appended {
+/** A delete returns what it deletes, and `more`. */
+export function deleteWithImages(statement: DeleteStmt, more: readonly Node[]): Appended {
   const before = columnAs(imageColumns.before, imageOf(referenceOf(statement.relation ?? {})));
-  const columns = [before, columnAs(imageColumns.after, nullText())];
+  const columns = [before, columnAs(imageColumns.after, nullText()), ...more];
   const returningClause = returningAlso(statement.returningClause, columns);
   const givesRows = statement.returningClause !== undefined;
   return { tree: { DeleteStmt: { ...statement, returningClause } }, columns, givesRows };
 }
 
-/** Throws AT_UNSUPPORTED_SQL for a `returning *` that cannot be spelled out. */
-export function updateWithImages(update: UpdateStmt, facts: TableFacts): Node {
+/** It returns `more`, too. Throws AT_UNSUPPORTED_SQL for a `returning *` that cannot be spelled out. */
+export function updateWithImages(
+  update: UpdateStmt,
+  facts: TableFacts,
+  more: readonly Node[],
+): Node {
   const { relation = {}, fromClause = [], withClause, returningClause } = update;
   const reference = referenceOf(relation);
   const keys = facts.key.map(({ name }, index) => ({ name, own: `settle_key_${index + 1}` }));
@@ -82,6 +86,7 @@ export function updateWithImages(update: UpdateStmt, facts: TableFacts): Node {
   const images = [
     columnAs(imageColumns.before, column(rows, rowColumn)),
     columnAs(imageColumns.after, plainImageOf(reference, facts)),
+    ...more,
   ];
   const exprs = (returningClause?.exprs ?? []).flatMap((target) =>
     isStar(target) ? [allColumns(reference), ...fromClause.flatMap(starsOf)].map(asTarget) : target,

@@ -2,7 +2,6 @@
  * Writes on PostgreSQL: the user's statement with `returning` images, in one round trip; an upsert
  * first looks at the rows that are there.
  */
-import type { Rider } from '../database.ts';
 import type { WriteJob, Written } from '../dialect.ts';
 import type { TableFacts } from '../facts.ts';
 import type { Image } from '../image.ts';
@@ -20,16 +19,19 @@ export async function writeOnPostgres<Native, Result>(
   const rewritten = await analyzer.rewrite(statement.text, facts);
   const there = await imagesThere(job, rewritten);
   const key = keyGiven(facts, rewritten, statement.parameters);
-  const rider = key === null ? null : riderTo(facts, key);
-  const result = await perform(rewritten.text, statement.parameters, rider ?? undefined);
+  const { parameters } = statement;
+  const isLooking = rewritten.keyParameters !== null;
+  const result = await perform(rewritten.text, isLooking ? [...parameters, key] : parameters);
   const rows = statement.results.rowsOf(result);
   const steps = stepsOf({ write, facts, there, image: imageOf }, rows);
   const columns = ownColumns(facts.length);
   return {
     result: statement.results.without(result, columns, rewritten.givesRows),
     steps,
-    // It has looked at the row that was changed, and at no other.
-    isFree: rider?.found === 0 && steps.every((step) => step.key === key),
+    // It has looked when the row was locked, at the row that was changed and at no other.
+    isFree:
+      rows.every((row) => row[imageColumns.held] === false) &&
+      steps.every((step) => step.key === key),
   };
 }
 
@@ -48,13 +50,6 @@ function keyGiven(
 function isPlain(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 }
-
-function riderTo(facts: readonly TableFacts[], key: string): Rider {
-  return { look: { ...lookAtRow, values: [facts[0]?.id ?? '', key] }, found: null };
-}
-
-/** By a function, whose plan is good for tables of any size. */
-const lookAtRow = { name: 'settle_look', text: 'select where settle_is_held($1, $2)' } as const;
 
 /** Rows that an upsert finds, locked, by their keys. */
 async function imagesThere<Native, Result>(

@@ -45,7 +45,9 @@ describe('the corpus', () => {
       const rewritten = await rewrite(one.sql);
       expect(rewritten.text).toContain('settle_before');
       expect(rewritten.before === null).toBe(one.as !== 'upsert');
-      expect(parametersOf(rewritten.text)).toEqual(parametersOf(one.sql));
+      const own = parametersOf(one.sql);
+      const look = rewritten.keyParameters === null ? [] : [`$${own.length + 1}`];
+      expect(parametersOf(rewritten.text)).toEqual([...own, ...look]);
     });
   }
 });
@@ -127,7 +129,8 @@ describe('analysis', () => {
 
 describe('rewriting', () => {
   it('locks the rows of an update first, and takes both images', async () => {
-    const { text, givesRows } = await rewrite('update acct a set cents = $1 where a.id = $2');
+    const sql = 'update acct a set cents = $1 where a.id = $2';
+    const { text, givesRows, keyParameters } = await rewrite(sql);
     const image =
       "(CASE a.tableoid WHEN CAST('acct' AS regclass) THEN 'acct' " +
       'ELSE CAST(CAST(a.tableoid AS regclass) AS text) END) || a.*::text';
@@ -135,9 +138,10 @@ describe('rewriting', () => {
       `WITH settle_rows AS MATERIALIZED (SELECT a.id AS settle_key_1, ${taken} AS ` +
       'settle_row FROM acct AS a WHERE a.id = $2 ORDER BY a.id FOR NO KEY UPDATE OF a) UPDATE acct AS a ' +
       'SET cents = $1 FROM settle_rows WHERE a.id = $2 AND a.id = settle_rows.settle_key_1 ' +
-      `RETURNING settle_rows.settle_row AS settle_before, ${taken} AS settle_after`;
+      `RETURNING settle_rows.settle_row AS settle_before, ${taken} AS settle_after, ` +
+      "settle_is_held_now('acct', CAST($3 AS text)) AS settle_held";
     expect(text).toBe(update(image));
-    expect(givesRows).toBe(false);
+    expect({ givesRows, keyParameters }).toEqual({ givesRows: false, keyParameters: [2] });
   });
 
   it.each([

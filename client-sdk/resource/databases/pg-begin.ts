@@ -1,20 +1,17 @@
 /**
- * What goes around a statement of the user in one write and one round trip: `begin` in front of it, and
- * behind it a look at what is locked globally. The driver sends a statement when the one before it is
- * answered, and each such turn costs both sides some 50 us. By a query of our own making, as pg-cursor is
- * one, around the query that the driver itself would have made. Everything that does not fit is left to
- * the caller. Invariants: the driver's book of prepared statements is right; there is one sync, at the
- * end, so what comes after a statement that fails does not run.
+ * `begin` and the statement of the user behind it in one write and one round trip: the driver sends a
+ * statement when the one before it is answered, and each such turn costs both sides some 50 us. By a query
+ * of our own making, as pg-cursor is one, around the query that the driver itself would have made.
+ * Everything that does not fit is left to the caller. Invariants: the driver's book of prepared statements
+ * is right; there is one sync, at the end, so the statement does not run when the begin fails.
  */
 import {
   beginReadCommitted,
-  countIn,
   flightConnectionOf,
   hasNamedStatements,
   type PgFlightConnection,
   PreparedNames,
 } from '../../participant/databases/pg-flight.ts';
-import type { Rider } from '../database.ts';
 
 type Callback = (error: Error | null | undefined, result?: unknown) => void;
 type Handler = (message: unknown, connection?: unknown) => void;
@@ -51,27 +48,20 @@ interface Client {
   query(query: object): unknown;
 }
 
-/** What goes around it. */
-export interface Around {
-  /** Statements separated by semicolons; null: it has begun. */
-  readonly begin: string | null;
-  readonly rider: Rider | null;
-}
-
 /**
- * Sends all of it; answers as the driver does, for the user's statement. Null: nothing was sent, because
- * this client or this statement does not allow it. The error is that of the first one that fails; the
- * transaction wants to be rolled back then.
+ * Sends all of it, `begin` being statements separated by semicolons; answers as the driver does, for the
+ * user's statement. Null: nothing was sent, because this client or this statement does not allow it. The
+ * error is that of the first one that fails; the transaction wants to be rolled back then.
  */
-export function queryAround(
+export function queryBehind(
   client: Client,
-  around: Around,
+  begin: string,
   config: Config,
 ): Promise<unknown> | null {
   const Query = queryClassOf(client, config);
   if (Query === null) return null;
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const query = new QueryAround(around, hasNamedStatements(client), (error, result) =>
+  const query = new QueryBehind(begin, hasNamedStatements(client), (error, result) =>
     error ? reject(error) : resolve(result),
   );
   query.wrap(new Query(config, undefined, (error, result) => query.callback(error, result)));
@@ -94,20 +84,16 @@ function queryClassOf(client: object, config: Config): DriverQueryClass | null {
 }
 
 /** The driver calls its methods as the server answers. It has no name: that is the user's query's. */
-class QueryAround {
+class QueryBehind {
   /** Replaced by the driver when there is a time limit for queries. */
   callback: Callback;
   readonly #texts: readonly string[];
-  readonly #rider: Rider | null;
   readonly #names: PreparedNames;
   #query: DriverQuery | null = null;
   #begun = 0;
-  #isAnswered = false;
-  #found: number | null = null;
 
-  constructor({ begin, rider }: Around, isNamed: boolean, callback: Callback) {
-    this.#texts = begin === null ? [] : begin.split(';').map((text) => text.trim());
-    this.#rider = rider;
+  constructor(begin: string, isNamed: boolean, callback: Callback) {
+    this.#texts = begin.split(';').map((text) => text.trim());
     this.#names = new PreparedNames(isNamed);
     this.callback = callback;
   }
@@ -143,27 +129,17 @@ class QueryAround {
         const isBegin = text === beginReadCommitted.text;
         this.#names.send(connection, isBegin ? beginReadCommitted : { text });
       }
-      if (this.#rider === null) return this.#wrapped.submit(connection);
-      // The sync is ours to send, behind the look.
-      const failure = this.#wrapped.submit(new WithoutSync(connection));
-      if (!failure) this.#names.send(connection, this.#rider.look);
-      connection.sync();
-      return failure;
+      return this.#wrapped.submit(connection);
     } finally {
       connection.stream.uncork();
     }
   }
 
-  handleCommandComplete(message: { readonly text: string }, connection: unknown): void {
+  handleCommandComplete(message: unknown, connection: unknown): void {
     if (this.#begun < this.#texts.length) {
       this.#begun += 1;
       return;
     }
-    if (this.#isAnswered) {
-      this.#found = countIn(message.text);
-      return;
-    }
-    this.#isAnswered = true;
     this.#wrapped.handleCommandComplete(message, connection);
   }
 
@@ -172,7 +148,7 @@ class QueryAround {
   }
 
   handleDataRow(message: unknown): void {
-    if (!this.#isAnswered) this.#wrapped.handleDataRow(message);
+    this.#wrapped.handleDataRow(message);
   }
 
   handlePortalSuspended(connection: unknown): void {
@@ -180,7 +156,6 @@ class QueryAround {
   }
 
   handleEmptyQuery(connection: unknown): void {
-    this.#isAnswered = true;
     this.#wrapped.handleEmptyQuery(connection);
   }
 
@@ -194,7 +169,6 @@ class QueryAround {
 
   handleReadyForQuery(connection: unknown): void {
     this.#names.keep();
-    if (this.#rider !== null) this.#rider.found = this.#found;
     this.#wrapped.handleReadyForQuery(connection);
   }
 
@@ -202,56 +176,4 @@ class QueryAround {
     this.#names.drop();
     this.#wrapped.handleError(error, connection);
   }
-}
-
-/**
- * The connection as the driver's query uses it, but for the sync. Not by its prototype: that would give
- * each connection a shape of its own, and everything that touches one would be slow.
- */
-class WithoutSync {
-  readonly #connection: DriverConnection;
-
-  constructor(connection: PgFlightConnection) {
-    // Parse boundary: it is the driver's, and so is who calls this.
-    this.#connection = connection as DriverConnection;
-  }
-
-  get stream(): object {
-    return this.#connection.stream;
-  }
-
-  get parsedStatements(): object {
-    return this.#connection.parsedStatements;
-  }
-
-  get submittedNamedStatements(): unknown {
-    return this.#connection.submittedNamedStatements;
-  }
-
-  parse(statement: Parameters<DriverConnection['parse']>[0]): void {
-    this.#connection.parse(statement);
-  }
-
-  bind(portal: Parameters<DriverConnection['bind']>[0]): void {
-    this.#connection.bind(portal);
-  }
-
-  describe(portal: object): void {
-    this.#connection.describe(portal);
-  }
-
-  execute(portal: object): void {
-    this.#connection.execute(portal);
-  }
-
-  close(what: Parameters<DriverConnection['close']>[0]): void {
-    this.#connection.close(what);
-  }
-
-  sync(): void {}
-}
-
-interface DriverConnection extends PgFlightConnection {
-  readonly submittedNamedStatements?: object;
-  describe(portal: object): void;
 }

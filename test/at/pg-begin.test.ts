@@ -1,7 +1,7 @@
-/** What goes around a statement of the user: the driver's answers, its errors, and its book of names. */
+/** A begin in front of a statement of the user: the driver's answers, its errors, and its book of names. */
 import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { queryAround } from '../../client-sdk/resource/databases/pg-around.ts';
+import { queryBehind } from '../../client-sdk/resource/databases/pg-begin.ts';
 import { describeOn, type Provided } from '../support/databases.ts';
 
 const begin = "begin isolation level read committed; set local lock_timeout = '777ms'";
@@ -10,7 +10,7 @@ const text = "select $1::int as n, current_setting('lock_timeout') as timeout";
 await describeOn('postgres', (server) => {
   it('begins, and answers as the driver does', async () => {
     const client = await newClient(server);
-    const result = await queryAround(client, { begin: begin, rider: null }, { text, values: [5] });
+    const result = await queryBehind(client, begin, { text, values: [5] });
     expect(result).toMatchObject({
       ...{ command: 'SELECT', rowCount: 1, rows: [{ n: 5, timeout: '777ms' }] },
       fields: [{ name: 'n' }, { name: 'timeout' }],
@@ -23,31 +23,27 @@ await describeOn('postgres', (server) => {
     const client = await newClient(server);
     client.setTypeParser(23, (value) => `int ${value}`);
     const config = { text, values: [5], rowMode: 'array' };
-    const result = await queryAround(client, { begin: begin, rider: null }, config);
+    const result = await queryBehind(client, begin, config);
     expect(result).toMatchObject({ rows: [['int 5', '777ms']] });
   });
 
   it('takes a named statement once the driver has prepared it, and keeps the name', async () => {
     const client = await newClient(server);
     const config = { name: 'mine', text, values: [1] };
-    expect(queryAround(client, { begin: begin, rider: null }, config)).toBeNull();
+    expect(queryBehind(client, begin, config)).toBeNull();
     await client.query(config);
-    expect(await queryAround(client, { begin: begin, rider: null }, config)).toMatchObject({
+    expect(await queryBehind(client, begin, config)).toMatchObject({
       rowCount: 1,
     });
     await client.query('rollback');
     expect(await client.query({ ...config, values: [2] })).toMatchObject({ rowCount: 1 });
-    expect(
-      queryAround(client, { begin: begin, rider: null }, { ...config, text: 'select $1::int' }),
-    ).toBeNull();
+    expect(queryBehind(client, begin, { ...config, text: 'select $1::int' })).toBeNull();
   });
 
   it('fails with the statement, and the connection goes on', async () => {
     const client = await newClient(server);
     const failing = { text: 'select 1 / $1::int', values: [0] };
-    await expect(queryAround(client, { begin: begin, rider: null }, failing)).rejects.toMatchObject(
-      { code: '22012' },
-    );
+    await expect(queryBehind(client, begin, failing)).rejects.toMatchObject({ code: '22012' });
     await expect(client.query('select 1')).rejects.toMatchObject({ code: '25P02' });
     await client.query('rollback');
     expect(await client.query(text, [1])).toMatchObject({ rowCount: 1 });
@@ -58,7 +54,7 @@ await describeOn('postgres', (server) => {
     await client.query('create temp table mark (n int)');
     const wrong = `begin; set local lock_timeout = '1 fortnight'`;
     const insert = { text: 'insert into mark values ($1)', values: [1] };
-    await expect(queryAround(client, { begin: wrong, rider: null }, insert)).rejects.toMatchObject({
+    await expect(queryBehind(client, wrong, insert)).rejects.toMatchObject({
       code: '22023',
     });
     await client.query('rollback');
@@ -68,59 +64,23 @@ await describeOn('postgres', (server) => {
   it('honours the time limit that the client has for queries', async () => {
     const client = await newClient(server, { query_timeout: 50 });
     const slow = { text: 'select pg_sleep($1::float)', values: [1] };
-    await expect(queryAround(client, { begin: begin, rider: null }, slow)).rejects.toThrow(
-      'Query read timeout',
-    );
-  });
-
-  it('looks behind the statement: it sees what that has done, and its rows are nobody else’s', async () => {
-    const client = await newClient(server);
-    await client.query('create temp table mark (n int)');
-    const rider = { look: { text: 'select from mark where n > $1', values: ['1'] }, found: null };
-    const insert = { text: 'insert into mark values (1), ($1), (3) returning n', values: [2] };
-    expect(await queryAround(client, { begin, rider }, insert)).toMatchObject({
-      ...{ command: 'INSERT', rowCount: 3, rows: [{ n: 1 }, { n: 2 }, { n: 3 }] },
-    });
-    expect(rider.found).toBe(2);
-    const read = { text: 'select n from mark where n = $1', values: [2] };
-    const again = { look: { ...rider.look, values: ['3'] }, found: null };
-    expect(await queryAround(client, { begin: null, rider: again }, read)).toMatchObject({
-      rows: [{ n: 2 }],
-    });
-    expect(again.found).toBe(0);
-  });
-
-  it('does not look when the statement fails, and says that it has not', async () => {
-    const client = await newClient(server);
-    await client.query('create temp table mark (n int)');
-    const rider = { look: { text: 'insert into mark values (1)' }, found: null };
-    const failing = { text: 'select 1 / $1::int', values: [0] };
-    await expect(queryAround(client, { begin: null, rider }, failing)).rejects.toMatchObject({
-      code: '22012',
-    });
-    expect(rider.found).toBeNull();
-    expect((await client.query('select * from mark')).rows).toEqual([]);
+    await expect(queryBehind(client, begin, slow)).rejects.toThrow('Query read timeout');
   });
 
   it('fails with a value that the driver cannot send, and the connection goes on', async () => {
     const client = await newClient(server);
-    const rider = { look: { text: 'select 1' }, found: null };
     const self: unknown[] = [];
     self.push(self);
     const wrong = { text: 'select $1::json', values: [{ toPostgres: () => self }] };
-    await expect(queryAround(client, { begin: null, rider }, wrong)).rejects.toThrow();
+    await expect(queryBehind(client, begin, wrong)).rejects.toThrow();
     await client.query('rollback');
     expect(await client.query(text, [1])).toMatchObject({ rowCount: 1 });
   });
 
   it('leaves a plain text, and a client that is none of the driver, to the caller', async () => {
     const client = await newClient(server);
-    expect(
-      queryAround(client, { begin: begin, rider: null }, { text: 'select 1', values: [] }),
-    ).toBeNull();
-    expect(
-      queryAround({ query: () => null }, { begin, rider: null }, { text, values: [5] }),
-    ).toBeNull();
+    expect(queryBehind(client, begin, { text: 'select 1', values: [] })).toBeNull();
+    expect(queryBehind({ query: () => null }, begin, { text, values: [5] })).toBeNull();
   });
 });
 
