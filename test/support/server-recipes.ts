@@ -96,7 +96,7 @@ const postgresRecipe: Recipe = {
         args: [
           ...['-D', data, '-p', String(port)],
           ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-          ...['-c', 'max_prepared_transactions=64'],
+          ...['-c', 'max_prepared_transactions=64', '-c', 'max_connections=200'],
         ],
       }),
     };

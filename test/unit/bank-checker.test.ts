@@ -135,7 +135,7 @@ function reading(shard: Shard): ShardReading {
     reservations: [],
     ledger: own,
     barrier: shard === 'c' ? [...barrier, blocked] : barrier,
-    ...{ wallets: [], entries: [], undo: [], sessions: 0 },
+    ...{ wallets: [], entries: [], purses: [], undo: [], sessions: 0 },
   };
 }
 

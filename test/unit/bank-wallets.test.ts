@@ -8,12 +8,14 @@ import { indexRow, replay } from '../../server/engine/codec.ts';
 import { toSummary } from '../../server/engine/view.ts';
 import { type LogRow, shardOf as slotOf } from '../../server/log/log.ts';
 import { seededRandom } from '../../server/runtime/random.ts';
-import { shardOf } from '../blackbox/bank/cast.ts';
+import { isPurse, shardOf } from '../blackbox/bank/cast.ts';
 import { check, type Rule } from '../blackbox/bank/checker.ts';
 import type { Evidence, ShardReading, WalletEntry } from '../blackbox/bank/evidence.ts';
 import type { HistoryLine } from '../blackbox/bank/history.ts';
+import { markOf } from '../blackbox/bank/purses.ts';
 import {
   drawWalletTransfer,
+  type Leg,
   legsOf,
   type Route,
   type WalletStory,
@@ -33,11 +35,17 @@ function transfer(gid: string, route: Route, story: WalletStory): WalletTransfer
   };
 }
 
+function inPurses(one: WalletTransfer): WalletTransfer {
+  const purse = (leg: Leg) => ({ ...leg, wallet: leg.wallet.replace('wallet', 'purse') });
+  return { ...one, deskLegs: one.deskLegs.map(purse) };
+}
+
 const transfers = [
   transfer('both', 'vault', 'pay'),
   transfer('near', 'alone', 'pay'),
   transfer('sorry', 'vault', 'regret'),
   transfer('nothing', 'alone', 'poor'),
+  inPurses(transfer('cash', 'desk', 'pay')),
 ];
 
 function recordsOf(gid: string, direction: 'commit' | 'rollback'): readonly LogRecord[] {
@@ -57,6 +65,7 @@ function recordsOf(gid: string, direction: 'commit' | 'rollback'): readonly LogR
 const rows: readonly LogRow[] = [
   ...recordsOf('both', 'commit').map((record, place) => rowOf('both', place, record)),
   ...recordsOf('sorry', 'rollback').map((record, place) => rowOf('sorry', place, record)),
+  ...recordsOf('cash', 'commit').map((record, place) => rowOf('cash', place, record)),
 ];
 
 function rowOf(gid: string, place: number, record: LogRecord): LogRow {
@@ -77,8 +86,17 @@ function barrierOf(branch_id: number): ShardReading['barrier'] {
   });
   const both = row('both', 'prepare', 'done');
   // The vault had committed; the desk never did.
-  if (branch_id === 2) return [both, row('sorry', 'prepare', 'blocked')];
-  return [both, row('sorry', 'prepare', 'done'), row('sorry', 'rollback', 'done')];
+  const cash = row('cash', 'prepare', 'done');
+  if (branch_id === 2) return [both, row('sorry', 'prepare', 'blocked'), cash];
+  return [both, row('sorry', 'prepare', 'done'), row('sorry', 'rollback', 'done'), cash];
+}
+
+const untouched = { cents: 100, version: 0, mark: 0 };
+
+function purseOf(shard: 'a' | 'b') {
+  const leg = { wallet: `${shard}-purse-1`, amount: shard === 'a' ? -10 : 10 };
+  const changed = { cents: 100 + leg.amount, version: 1, mark: String(markOf('cash', leg)) };
+  return { purse: leg.wallet, opening: 100, ...changed };
 }
 
 function reading(shard: 'a' | 'b'): ShardReading {
@@ -89,6 +107,7 @@ function reading(shard: 'a' | 'b'): ShardReading {
     ...{ shard, accounts: [], reservations: [], ledger: [], undo: [], sessions: 0 },
     barrier: barrierOf(shard === 'a' ? 1 : 2),
     entries: entries.filter((entry) => shardOf(entry.wallet) === shard),
+    purses: [purseOf(shard), { ...purseOf(shard), ...untouched, purse: `${shard}-purse-2` }],
     wallets:
       shard === 'a'
         ? [wallet('a-wallet-1', 80, 2), wallet('a-wallet-2', 110, 1)]
@@ -108,10 +127,11 @@ const history: readonly HistoryLine[] = [
   told('near', 'info', 'UNKNOWN'),
   told('sorry', 'fail', 'LOCK_CONFLICT'),
   told('nothing', 'fail', 'refused'),
+  told('cash', 'ok', 'committed'),
 ];
 
 function rightRecord(): Evidence {
-  const states = ['both', 'sorry'].map((gid) => {
+  const states = ['both', 'sorry', 'cash'].map((gid) => {
     const replayed = replay(rows.filter((row) => row.gid === gid));
     if (!replayed.ok || replayed.tx === null) throw new Error(`${gid} cannot be replayed`);
     return replayed.tx;
@@ -193,6 +213,25 @@ const tampered: readonly (readonly [string, Rule, Evidence])[] = [
     withEntries((all) => all.map((row) => (row.version === 2 ? { ...row, version: 3 } : row))),
   ],
   [
+    'a purse without what was committed',
+    'purses',
+    inShardA(({ purses }) => ({ purses: purses.map((row) => ({ ...row, ...untouched })) })),
+  ],
+  [
+    'a purse that another one has changed as much',
+    'purses',
+    inShardA(({ purses }) => ({
+      purses: purses.map((row) => ({ ...row, mark: row.version === 0 ? 0 : 7 })),
+    })),
+  ],
+  [
+    'a purse that was changed twice',
+    'purses',
+    inShardA(({ purses }) => ({
+      purses: purses.map((row) => ({ ...row, version: row.version * 2 })),
+    })),
+  ],
+  [
     'an undo row left',
     'undo',
     inShardA(() => ({ undo: [{ gid: 'both', table_name: 'wallet', row_key: 'k' }] })),
@@ -225,7 +264,7 @@ const tampered: readonly (readonly [string, Rule, Evidence])[] = [
 
 test('the right record has no violation, and is counted right', () => {
   const none = { transfers: 0, committed: 0, rolledBack: 0, unknown: 0 };
-  const at = { transfers: 4, committed: 2, rolledBack: 2, unknown: 1 };
+  const at = { transfers: 5, committed: 3, rolledBack: 2, unknown: 1 };
   const kinds = { tcc: none, saga: none, at };
   expect(check(right)).toEqual({ ...at, kinds, lockConflicts: 1, undone: 1, violations: [] });
 });
@@ -253,4 +292,8 @@ test('transfers keep their promises: legs add up, routes touch the shards that t
     0.04,
   );
   expect(share((one) => legsOf(one).length === 3)).toBeGreaterThan(0.1);
+  const purses = (one: WalletTransfer) => legsOf(one).map(({ wallet }) => isPurse(wallet));
+  expect(share((one) => purses(one).every(Boolean))).toBeGreaterThan(0.2);
+  expect(share((one) => purses(one).includes(true))).toBeGreaterThan(0.5);
+  expect(share((one) => one.route === 'alone' && purses(one).includes(true))).toBe(0);
 });

@@ -2,8 +2,10 @@
  * Rules about kind `at`: entries of wallets join by gid with what was asked, decided and told; each
  * wallet is the sum of its entries, one after the other; and nothing is left of branches. Pure.
  */
+import { isPurse } from './cast.ts';
 import type { Case, Violation } from './checker.ts';
 import type { ShardReading, WalletEntry } from './evidence.ts';
+import { markOf } from './purses.ts';
 import { type Leg, legsOf, type WalletTransfer } from './wallet-transfers.ts';
 
 /** Entries by gid. */
@@ -36,7 +38,7 @@ export function checkWallets(known: Case): readonly Violation[] {
       found(gid, `one database alone changed, yet the log has it as ${phase}`);
     }
     const done = amountsOf(entries.get(gid) ?? []);
-    const asked = amountsOf(legsOf(transfer));
+    const asked = amountsOf(legsOf(transfer).filter(({ wallet }) => !isPurse(wallet)));
     const expected = expectedOf(transfer, phase, told.get(gid));
     const isRight = expected === 'all' ? done === asked : done === '';
     const isEither = expected === 'either' && done === asked;
@@ -73,6 +75,42 @@ function amountsOf(legs: readonly Leg[]): string {
 }
 
 /**
+ * A purse is its opening and the legs of all that was committed, each once: the marks tell them apart.
+ * What is still open, which is for the residue rule to tell, leaves its purses untold.
+ */
+export function checkPurses({ evidence, walletTransfers, states }: Case): readonly Violation[] {
+  const expected = new Map<string, { cents: number; version: number; mark: number }>();
+  const open = new Set<string>();
+  for (const [gid, transfer] of walletTransfers) {
+    const phase = states.get(gid)?.phase;
+    for (const leg of legsOf(transfer)) {
+      if (phase !== undefined && phase !== 'committed' && phase !== 'rolledBack') {
+        open.add(leg.wallet);
+      }
+      if (phase !== 'committed') continue;
+      const { cents, version, mark } = expected.get(leg.wallet) ?? nothingDone;
+      const after = {
+        cents: cents + leg.amount,
+        version: version + 1,
+        mark: mark + markOf(gid, leg),
+      };
+      expected.set(leg.wallet, after);
+    }
+  }
+  return evidence.shards
+    .flatMap(({ purses }) => purses)
+    .flatMap(({ purse, opening, cents, version, mark }): readonly Violation[] => {
+      if (open.has(purse)) return [];
+      const is = JSON.stringify({ cents: cents - opening, version, mark: Number(mark) });
+      const should = JSON.stringify(expected.get(purse) ?? nothingDone);
+      const what = `${purse} has changed by ${is}, what was committed is ${should}`;
+      return is === should ? [] : [{ rule: 'purses', gid: null, what }];
+    });
+}
+
+const nothingDone = { cents: 0, version: 0, mark: 0 };
+
+/**
  * The entries of a wallet have the versions 1 to its own, each continues the one before, and the last
  * is the wallet: no change was lost, made on top of one that was taken back, or taken back by halves.
  */
@@ -81,7 +119,8 @@ export function checkVersions({ evidence }: Case): readonly Violation[] {
   const found = (gid: string | null, what: string) =>
     violations.push({ rule: 'versions', gid, what });
   let grown = 0;
-  for (const { wallets, entries } of evidence.shards) {
+  for (const { wallets, purses, entries } of evidence.shards) {
+    for (const { cents, opening } of purses) grown += cents - opening;
     const byWallet = Map.groupBy(entries, ({ wallet }) => wallet);
     for (const { wallet, opening, cents, version } of wallets) {
       grown += cents - opening;
@@ -100,7 +139,7 @@ export function checkVersions({ evidence }: Case): readonly Violation[] {
       );
     }
   }
-  if (grown !== 0) found(null, `the total of all wallets has changed by ${grown} cents`);
+  if (grown !== 0) found(null, `the total of all wallets and purses has changed by ${grown} cents`);
   return violations;
 }
 

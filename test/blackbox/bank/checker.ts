@@ -7,6 +7,7 @@
  *   (saga: between submit and done); nothing held is negative, nothing free below what undo took;
  * - wallets: each gid of kind `at` did all legs or none, as decided, or as told of one database alone;
  * - versions: the entries of a wallet follow each other without a gap and end in what it is;
+ * - purses: each is its opening and the legs of what was committed, each of them once;
  * - undo: no undo row, no local transaction; barrier rows of kind `at` agree with the outcome;
  * - replies: `ok` is committed, `fail` never is, `info` may be either; a doomed one never commits;
  * - residue: nothing open, reserved or held; barrier rows only where they mean something;
@@ -21,6 +22,7 @@ import { checkReads, checkReplies } from './check-history.ts';
 import { checkLedger, checkMoney, checkResidue } from './check-ledger.ts';
 import { checkApi, checkLog } from './check-log.ts';
 import {
+  checkPurses,
   checkUndo,
   checkVersions,
   checkWallets,
@@ -36,6 +38,7 @@ export type Rule =
   | 'money'
   | 'wallets'
   | 'versions'
+  | 'purses'
   | 'undo'
   | 'reads'
   | 'replies'
@@ -112,6 +115,7 @@ export function check(evidence: Evidence): Finding {
       ...checkMoney(known),
       ...checkWallets(known),
       ...checkVersions(known),
+      ...checkPurses(known),
       ...checkUndo(known),
       ...checkReads(known),
       ...checkReplies(known),

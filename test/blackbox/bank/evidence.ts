@@ -29,6 +29,7 @@ export interface ShardReading {
   readonly barrier: readonly ShardTables['settle_barrier'][];
   readonly wallets: readonly ShardTables['wallet'][];
   readonly entries: readonly WalletEntry[];
+  readonly purses: readonly ShardTables['purse'][];
   readonly undo: readonly ShardTables['settle_undo'][];
   /** Local transactions that nobody ends. */
   readonly sessions: number;
@@ -100,6 +101,7 @@ export async function readShard(shard: Shard, db: ShardDatabase): Promise<ShardR
         .selectFrom('wallet_entry')
         .select(['gid', 'wallet', 'amount', 'cents', 'version'])
         .execute(),
+      purses: await trx.selectFrom('purse').selectAll().execute(),
       undo: await trx.selectFrom('settle_undo').select(['gid', 'table_name', 'row_key']).execute(),
     }));
 }

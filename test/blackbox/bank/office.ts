@@ -10,6 +10,7 @@ import { connectPatiently, readyPatiently } from '../../../server/demo/connected
 import { tellDemo } from '../../../server/demo/messages.ts';
 import { type OfficeSettings, officeServiceOf, settingsOfThisProcess, shards } from './cast.ts';
 import { createDesk } from './desk.ts';
+import { openPurses } from './purses.ts';
 import { openShard } from './shard-database.ts';
 import type { WalletTransfer } from './wallet-transfers.ts';
 import { type Changes, changeWallets, Refused } from './wallets.ts';
@@ -29,8 +30,16 @@ async function main(): Promise<void> {
   const settle = await connectPatiently({ url, service, requestTimeoutMs });
   const resources = new Map(
     shards.map((shard) => {
-      const db = openShard(shard, databaseUrls[shard], connectionsMax);
-      return [shard, settle.at(db, { resource: `shard-${shard}`, lockTimeoutMs })];
+      const url = databaseUrls[shard];
+      const db = openShard(shard, url, connectionsMax);
+      const options = { url, connectionsMax, lockTimeoutMs };
+      return [
+        shard,
+        {
+          db: settle.at(db, { resource: `shard-${shard}`, lockTimeoutMs }),
+          purses: openPurses(settle, shard, options),
+        },
+      ];
     }),
   );
   const desk = createDesk({ settle, vaultUrls, change: (work) => changeWallets(resources, work) });

@@ -12,6 +12,7 @@ import type { LedgerTables } from '../../../server/demo/ledger.ts';
 import {
   accountsOf,
   openingCents,
+  purseName,
   type Shard,
   storeOf,
   walletName,
@@ -45,6 +46,16 @@ interface WalletTables {
   };
 }
 
+/** Changed by kind `at` alone, too. */
+interface PurseTable {
+  readonly purse: string;
+  readonly opening: number;
+  readonly cents: number;
+  /** Counts the changes that stand; `mark` adds up what each was, see purses.ts. */
+  readonly version: number;
+  readonly mark: number | string;
+}
+
 interface UndoTable {
   readonly gid: string;
   readonly table_name: string;
@@ -53,7 +64,11 @@ interface UndoTable {
 
 /** The tables of a shard, those of the product included. */
 export type ShardTables = LedgerTables &
-  WalletTables & { readonly settle_barrier: BarrierTable; readonly settle_undo: UndoTable };
+  WalletTables & {
+    readonly purse: PurseTable;
+    readonly settle_barrier: BarrierTable;
+    readonly settle_undo: UndoTable;
+  };
 export type ShardDatabase = Kysely<ShardTables>;
 
 /** Calls in flight at one bank; a link that is cut holds its connections until it heals. */
@@ -95,6 +110,9 @@ const tables = [
   `create table wallet_entry (
     entry bigint ~identity~ primary key, gid varchar(64) not null, wallet varchar(32) not null,
     amount integer not null, cents integer not null, version integer not null)`,
+  `create table purse (
+    purse varchar(32) primary key, opening integer not null,
+    cents integer not null check (cents >= 0), version integer not null, mark bigint not null)`,
 ];
 
 /** Creates tables and accounts in an empty database. */
@@ -127,6 +145,10 @@ async function createWallets(shard: Shard, db: ShardDatabase): Promise<void> {
     version: 0,
   }));
   await db.insertInto('wallet').values(wallets).execute();
+  const purses = wallets.map(({ wallet: _, ...row }, number) => {
+    return { purse: purseName(shard, number), ...row, mark: 0 };
+  });
+  await db.insertInto('purse').values(purses).execute();
 }
 
 /**

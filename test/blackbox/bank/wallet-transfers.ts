@@ -6,6 +6,7 @@ import type { Random } from '../../../server/runtime/random.ts';
 import {
   type Desk,
   desks,
+  purseName,
   type Shard,
   shards,
   type Vault,
@@ -58,6 +59,8 @@ const centsMax = 500;
 const poorCents = 1_000_000_000;
 const lingerMsMax = 250;
 const abandonedShare = 0.04;
+/** So that half of the transfers with a purse have nothing else. */
+const purseShare = 0.6;
 
 /** The transfer behind this gid. */
 export function drawWalletTransfer(gid: string, random: Random): WalletTransfer {
@@ -95,13 +98,20 @@ function drawStory(number: number, route: Route): WalletStory {
   return number < 0.3 ? 'regret' : 'pay';
 }
 
-/** Two wallets; in two shards for the desk alone, in any for two services. */
+/**
+ * Two wallets; in two shards for the desk alone, in any for two services. Either may be a purse, but
+ * not of what one database does alone: there the entries are all that tells of it.
+ */
 function drawWallets(route: Route, random: Random): readonly [string, string] {
   const [source, target] = drawShards(route, random);
   const one = Math.floor(random.next() * walletsPerShard);
   const step = 1 + Math.floor(random.next() * (walletsPerShard - 1));
   const other = (one + step) % walletsPerShard;
-  return [walletName(source, one), walletName(target, other)];
+  const nameOf = (shard: Shard, number: number) => {
+    const isOfPurse = route !== 'alone' && random.next() < purseShare;
+    return isOfPurse ? purseName(shard, number) : walletName(shard, number);
+  };
+  return [nameOf(source, one), nameOf(target, other)];
 }
 
 function drawShards(route: Route, random: Random): readonly [Shard, Shard] {

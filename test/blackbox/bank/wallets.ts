@@ -2,7 +2,8 @@
  * What an office does to wallets: plain SQL that knows nothing of branches, undo or locks. Invariant:
  * each change of a wallet counts its version up and writes an entry, in the same local transaction.
  */
-import { type Shard, shardOf } from './cast.ts';
+import { isPurse, type Shard, shardOf } from './cast.ts';
+import type { Purses } from './purses.ts';
 import type { ShardDatabase } from './shard-database.ts';
 import type { Leg } from './wallet-transfers.ts';
 
@@ -18,14 +19,25 @@ export interface Changes {
   readonly isLocking: boolean;
 }
 
+/** A shard as offices have it. */
+export interface OfficeShard {
+  readonly db: ShardDatabase;
+  readonly purses: Purses;
+}
+
 /** One leg after the other. Throws Refused, and what the databases and the SDK throw. */
 export async function changeWallets(
-  shards: ReadonlyMap<Shard, ShardDatabase>,
+  shards: ReadonlyMap<Shard, OfficeShard>,
   { gid, legs, isLocking }: Changes,
 ): Promise<void> {
   for (const leg of legs) {
-    const db = shards.get(shardOf(leg.wallet));
-    if (db === undefined) throw new Error(`no shard of ${leg.wallet} is open`);
+    const shard = shards.get(shardOf(leg.wallet));
+    if (shard === undefined) throw new Error(`no shard of ${leg.wallet} is open`);
+    const { db, purses } = shard;
+    if (isPurse(leg.wallet)) {
+      if (!(await purses.change(gid, leg))) throw notEnough(leg.wallet);
+      continue;
+    }
     if (isLocking) await lockAndWrite(db, leg);
     else await changeAtOnce(db, leg);
     await note(db, gid, leg);
