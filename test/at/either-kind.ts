@@ -3,6 +3,7 @@
  * what is run past Settle, what stands there, and the same pool as a resource. Rows are texts like
  * `(1,Ada,1000)`; nothing at all is null, and what has other characters is quoted.
  */
+import { CompiledQuery } from 'kysely';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
@@ -10,7 +11,7 @@ import type { AtOptions, Settle } from '../../client-sdk/index.ts';
 import { describeOn, type Provided } from '../support/databases.ts';
 import { untilWaiting as untilMysqlWaits } from './mysql-undo-world.ts';
 import { startMysql } from './mysql-world.ts';
-import { rowsOf, startDatabase, undoRows, untilWaiting } from './world.ts';
+import { kyselyOver, rowsOf, startDatabase, undoRows, untilWaiting } from './world.ts';
 
 /** What runs statements: a pool, or a connection of it. */
 export interface Sender {
@@ -103,10 +104,32 @@ async function startOnPostgres(
   };
 }
 
+/** PostgreSQL, its resources being Kysely instances, which take no connections out. */
+export function belowKysely(postgres: EitherKind): EitherKind {
+  return {
+    ...postgres,
+    async start(schema) {
+      const database = await postgres.start(schema);
+      return {
+        ...database,
+        at(settle, options, line = { url: database.url, connections: 10 }) {
+          const db = settle.at(kyselyOver<object>(pgPool(line)), options);
+          return {
+            query: (text, values = []) => db.executeQuery(CompiledQuery.raw(text, values)),
+            connect: () => Promise.reject(new Error('Kysely lends no connection')),
+          };
+        },
+      };
+    },
+  };
+}
+
 function pgPool({ url, connections }: Line): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: connections });
   // Idle clients lose their line, too, and the pool says so.
   pool.on('error', () => undefined);
+  // So do those that Kysely holds between two statements.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   onTestFinished(() => pool.end());
   return pool;
 }

@@ -2,8 +2,13 @@
  * Rows that are named by their key are looked at behind the statement that locks them: nobody can have
  * them globally then, and the local transaction ends in one round trip. What that must not lead to.
  */
-import { expect, it } from 'vitest';
-import { describeOnKind, type EitherDatabase } from './either-kind.ts';
+import { describe, expect, it } from 'vitest';
+import {
+  belowKysely,
+  describeOnKind,
+  type EitherDatabase,
+  type EitherKind,
+} from './either-kind.ts';
 import { heldRows, neverHappens, startProxied } from './ends-world.ts';
 import { outside, startWorld, untilOver, type World } from './holes-world.ts';
 
@@ -12,6 +17,12 @@ const setCents = 'update account set cents = $1 where id = $2';
 const addCents = 'update account set cents = cents + $1 where id = $2';
 
 await describeOnKind('postgres', (kind) => {
+  describe('by a pool of pg', () => freeRows(kind));
+  // Its connection hides the driver's: what goes together does so in one text.
+  describe('by Kysely', () => freeRows(belowKysely(kind)));
+});
+
+function freeRows(kind: EitherKind): void {
   it('undo rows, barrier row and commit go together: a lost answer that was a commit counts', async () => {
     const { settle, wallets, bank, shop, proxy } = await startProxied(kind);
     let gid = '';
@@ -95,7 +106,7 @@ await describeOnKind('postgres', (kind) => {
     expect(await wallets.rowsOf('account')).toEqual(before);
     expect(await orders.undoRows()).toBe(0);
   });
-});
+}
 
 /** Resolves once the coordinator has begun it. */
 async function untilKnown(settle: World['settle'], gid: string): Promise<void> {

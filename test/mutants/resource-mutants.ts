@@ -107,8 +107,8 @@ const ofPhaseOne: readonly Mutant[] = [
     name: 'no-barrier-row-of-phase-one',
     idea: 'a local commit leaves no row behind, so a rollback takes it for one that never was',
     file: barrier,
-    find: "insertRow(branch, 'prepare', 'done')};commit",
-    replace: "''};commit",
+    find: '${phaseOneText(branch)};commit',
+    replace: "${''};commit",
     killedBy: ['at-postgres'],
   },
   {

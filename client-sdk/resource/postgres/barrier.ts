@@ -8,7 +8,7 @@ import { whole } from './literals.ts';
 export const barrier: BranchBarrier = {
   async commitPhaseOne(session, branch) {
     try {
-      await session.query(`${insertRow(branch, 'prepare', 'done')};commit`);
+      await session.query(`${phaseOneText(branch)};commit`);
     } catch (error) {
       throw phaseOneError(error, branch.gid);
     }
@@ -50,6 +50,11 @@ export function isTaken(error: unknown, table: 'settle_barrier' | 'settle_undo')
 /** The row of phase one in a flight; $1 is the gid, $2 the branch's id, $3 the time. */
 export const phaseOneRow = `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)
   values ($1, $2, 'prepare', 'done', $3)`;
+
+/** The same without parameters, to stand among other statements in one text. */
+export function phaseOneText(branch: BranchKey): string {
+  return insertRow(branch, 'prepare', 'done');
+}
 
 function insertRow(branch: BranchKey, operation: string, state: string): string {
   return `insert into settle_barrier (gid, branch_id, operation, state, created_at_ms)

@@ -6,12 +6,12 @@
 import { SettleError } from '../../errors.ts';
 import type { Gid } from '../../protocol/index.ts';
 import type { BranchKey } from '../dialect.ts';
-import type { Session } from '../facts.ts';
-import { numbered, type Step } from '../image.ts';
+import type { Fly, Session } from '../facts.ts';
+import { type NumberedStep, numbered, type Step } from '../image.ts';
 import type { Holder } from '../undo-store.ts';
-import { isTaken, phaseOneError, phaseOneRow } from './barrier.ts';
+import { isTaken, phaseOneError, phaseOneRow, phaseOneText } from './barrier.ts';
 import { textLiteral } from './literals.ts';
-import { holderIn, insertOf, type Places, rowsPerInsert } from './undo-insert.ts';
+import { holderIn, insertOf, literalInsertOf, type Places, rowsPerInsert } from './undo-insert.ts';
 
 /** Undo rows, the row of phase one and the commit, as `CommitAtOnce` says. */
 export async function commitAtOnce(
@@ -19,16 +19,11 @@ export async function commitAtOnce(
   branch: BranchKey,
   steps: readonly Step[],
 ): Promise<boolean> {
-  if (session.fly === undefined || steps.length > rowsPerInsert) return false;
-  const { text, name, values } = insertOf(branch, numbered(steps, new Map()));
-  // The row of phase one goes in with the undo rows: one statement less to begin and to end.
-  const both = { text: `with phase_one as (${phaseOneRow}) ${text}`, values };
-  const named = name === undefined ? both : { ...both, name: `${name}_prepare` };
+  if (steps.length > rowsPerInsert) return false;
+  const all = numbered(steps, new Map());
   try {
-    await session.fly([
-      { ...named, mayWait: true },
-      { name: 'settle_commit', text: commit },
-    ]);
+    if (session.fly !== undefined) await flyAll(session.fly, branch, all);
+    else await session.query(`${literalInsertOf(branch, all)};${phaseOneText(branch)};${commit}`);
     return true;
   } catch (error) {
     if (!isTaken(error, 'settle_undo')) throw phaseOneError(error, branch.gid);
@@ -36,6 +31,17 @@ export async function commitAtOnce(
     const detail = 'an undo row has come in the way of a row that was locked';
     throw new SettleError('LOCK_CONFLICT', detail, { gid: branch.gid, cause: error });
   }
+}
+
+/** The row of phase one goes in with the undo rows: one statement less to begin and to end. */
+async function flyAll(fly: Fly, branch: BranchKey, steps: readonly NumberedStep[]): Promise<void> {
+  const { text, name, values } = insertOf(branch, steps);
+  const both = { text: `with phase_one as (${phaseOneRow}) ${text}`, values };
+  const named = name === undefined ? both : { ...both, name: `${name}_prepare` };
+  await fly([
+    { ...named, mayWait: true },
+    { name: 'settle_commit', text: commit },
+  ]);
 }
 
 /** Rows of other gids on these keys. */

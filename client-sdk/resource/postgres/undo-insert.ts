@@ -7,6 +7,7 @@ import type { Session } from '../facts.ts';
 import type { Image, NumberedStep, Step } from '../image.ts';
 import { insertInRounds, type Occupant } from '../undo-rounds.ts';
 import type { Holder } from '../undo-store.ts';
+import { textLiteral, whole } from './literals.ts';
 
 /** Where undo rows of one database stand. */
 export type Places = readonly Pick<Step, 'table' | 'key'>[];
@@ -57,16 +58,42 @@ async function insertRows(
 /** An insert that fails for a row that is taken. $1 is the gid, $2 the branch's id, $3 the time. */
 export function insertOf({ gid, branchId }: BranchKey, steps: readonly NumberedStep[]) {
   const values: (string | null)[] = [gid, String(branchId), String(Date.now())];
-  const rows = steps.map(({ table, key, number, position, before, after }) => {
-    const at = values.push(table, key, textOf(before), textOf(after)) - 3;
-    return `($${at}, $${at + 1}, ${number}, $1, $2, ${position}, $${at + 2}, $${at + 3}, $3)`;
-  });
-  const text = `insert into settle_undo (table_name, row_key, step, gid, branch_id, position,
-      before_image, after_image, created_at_ms)
-    values ${rows.join(', ')}`;
+  const head = { gid: '$1', branchId: '$2', atMs: '$3' };
+  const text = insertText(head, steps, (value) => `$${values.push(value)}`);
   // The text of one first step is always the same; an insert has nothing to plan by size.
   const isUsual = steps.length === 1 && steps[0]?.number === 0 && steps[0].position === 1;
   return { text, values, ...(isUsual ? { name: 'settle_undo_insert' } : {}) };
+}
+
+/** The same without parameters, to stand among other statements in one text. */
+export function literalInsertOf(
+  { gid, branchId }: BranchKey,
+  steps: readonly NumberedStep[],
+): string {
+  const head = { gid: textLiteral(gid), branchId: whole(branchId), atMs: whole(Date.now()) };
+  return insertText(head, steps, (value) => (value === null ? 'null' : textLiteral(value)));
+}
+
+/** What is the same in each row, as SQL. */
+interface Head {
+  readonly gid: string;
+  readonly branchId: string;
+  readonly atMs: string;
+}
+
+/** `place` makes SQL of a value. */
+function insertText(
+  { gid, branchId, atMs }: Head,
+  steps: readonly NumberedStep[],
+  place: (value: string | null) => string,
+): string {
+  const rows = steps.map(({ table, key, number, position, before, after }) => {
+    const row = `${place(table)}, ${place(key)}, ${number}, ${gid}, ${branchId}, ${position}`;
+    return `(${row}, ${place(textOf(before))}, ${place(textOf(after))}, ${atMs})`;
+  });
+  return `insert into settle_undo (table_name, row_key, step, gid, branch_id, position,
+      before_image, after_image, created_at_ms)
+    values ${rows.join(', ')}`;
 }
 
 function textOf(image: Image | null): string | null {
