@@ -32,7 +32,8 @@ async function main(): Promise<void> {
     shards.map((shard) => {
       const url = databaseUrls[shard];
       const db = openShard(shard, url, connectionsMax);
-      const options = { url, connectionsMax, lockTimeoutMs };
+      const isByKysely = service === 'vault';
+      const options = { url, connectionsMax, lockTimeoutMs, isByKysely };
       return [
         shard,
         {

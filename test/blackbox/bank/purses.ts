@@ -1,9 +1,11 @@
 /**
- * What an office does to purses: one statement through a pool of the driver, and nothing else. Guards: a
+ * What an office does to purses: one statement, through a pool of the driver or (on PostgreSQL, where that
+ * makes a difference) through Kysely, and nothing else. Guards: a
  * purse adds up the marks of its changes, so that its row alone shows which of them stand.
  */
 import { createHash } from 'node:crypto';
 import type { Settle } from '@settle/client';
+import { CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Shard, storeOf } from './cast.ts';
@@ -23,9 +25,10 @@ export function openPurses(
     readonly url: string;
     readonly connectionsMax: number;
     readonly lockTimeoutMs: number;
+    readonly isByKysely: boolean;
   },
 ): Purses {
-  const { url, connectionsMax, lockTimeoutMs } = options;
+  const { url, connectionsMax, lockTimeoutMs, isByKysely } = options;
   const at = { resource: `purses-${shard}`, lockTimeoutMs };
   if (storeOf[shard] === 'mysql') {
     const pool = settle.at(mysql.createPool({ uri: url, connectionLimit: connectionsMax }), at);
@@ -40,6 +43,15 @@ export function openPurses(
   // As with wallets: a link that breaks tells it by an event.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
+  if (isByKysely) {
+    const db = settle.at(new Kysely<object>({ dialect: new PostgresDialect({ pool }) }), at);
+    return {
+      async change(gid, leg) {
+        const query = CompiledQuery.raw(postgresText, valuesOf(gid, leg));
+        return (await db.executeQuery(query)).numAffectedRows === 1n;
+      },
+    };
+  }
   const purses = settle.at(pool, at);
   return {
     async change(gid, leg) {
