@@ -248,7 +248,7 @@ export const settings = {
     'retry-initial',
     'Wait before the first retry; it doubles with each one, with jitter.',
     engineDefaults.retry.initialMs,
-    [1, hour],
+    [1, day],
   ),
   retryMaxMs: time(
     'retry-max',

@@ -1,4 +1,5 @@
 /** The protocol between SDK and coordinator: types, limits and codes; no behaviour, no imports. */
+export * from './audit-outcome.ts';
 export * from './channel.ts';
 export * from './desk.ts';
 export * from './dirty-row.ts';

@@ -1,10 +1,11 @@
 /** `settle audit`: what operators have done, and whether the record of it is whole. Reads only. */
 import type { Command } from 'commander';
-import type {
-  AuditAnswer,
-  AuditVerdict,
-  AuditView,
-  Json,
+import {
+  type AuditAnswer,
+  type AuditVerdict,
+  type AuditView,
+  auditOutcome,
+  type Json,
 } from '../../client-sdk/protocol/index.ts';
 import { endWith } from './exit.ts';
 import { type AskOptions, clientOf, countUpTo, withAsking } from './options.ts';
@@ -70,12 +71,13 @@ function auditTable(entries: readonly AuditView[], terminal: Terminal): readonly
   const head = ['SEQ', 'TIME', 'WHO', 'ACTION', 'STAGE', 'OF', 'TARGET', 'REASON'];
   return tableLines(
     head.map((title) => terminal.paint('dim', title)),
-    entries.map(({ seq, atMs, who, action, stage, of, target, reason }) => [
+    entries.map(({ seq, atMs, who, action, stage, of, target, after, reason }) => [
       String(seq),
       timeText(atMs),
       oneLine(who, 32),
       action,
-      stage,
+      // A refusal is an end, too, and must not read as if it had been done.
+      stage === 'done' ? auditOutcome({ action, after }).text : stage,
       of === null ? '' : String(of),
       targetText(target),
       oneLine(reason, 80),

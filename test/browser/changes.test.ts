@@ -36,7 +36,7 @@ describeInBrowser('changes by the console', () => {
       '--allow-callback',
       bank.origin,
     ];
-    args.push('--retry-initial', '10m', '--retry-max', '1h');
+    args.push('--retry-initial', '24h', '--retry-max', '24h');
     server = await startServerCommand(args, { folder: folder.path });
     browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

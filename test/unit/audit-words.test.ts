@@ -1,6 +1,7 @@
-/** What the console says of an entry of the audit: whom it concerns, and what came of it. */
+/** What CLI and console say of an entry of the audit: whom it concerns, and what came of it. */
 import { expect, it } from 'vitest';
-import { about, outcomeOf } from '../../server/console/screens/audit-words.ts';
+import { auditOutcome } from '../../client-sdk/protocol/audit-outcome.ts';
+import { about } from '../../server/console/screens/audit-words.ts';
 
 it('tells whom an entry is about', () => {
   const nobody = { gids: [], service: null, isQuery: false };
@@ -19,13 +20,15 @@ it.each([
   [{ a: 'active', b: 'UNKNOWN' }, '1 done, 1 not known', 'warn'],
   [{ a: 'active', b: 'active', c: 'CONFLICT' }, '2 done, 1 refused', 'bad'],
 ])('says of transactions that became %j: %s', (after, text, tone) => {
-  expect(outcomeOf({ action: 'tx.retry', after })).toEqual({ text, tone });
+  expect(auditOutcome({ action: 'tx.retry', after })).toEqual({ text, tone });
 });
 
 it('says of other changes whether they were refused', () => {
   const action = 'undo.resolve';
   const refused = { refused: 'AT_DIRTY_ROW', detail: 'changed since' };
-  expect(outcomeOf({ action, after: refused }).text).toBe('refused (AT_DIRTY_ROW)');
-  expect(outcomeOf({ action, after: { rows: 2 } }).text).toBe('done');
-  expect(outcomeOf({ action: 'participant.drain', after: { isDrained: true } }).tone).toBe('good');
+  expect(auditOutcome({ action, after: refused }).text).toBe('refused (AT_DIRTY_ROW)');
+  expect(auditOutcome({ action, after: { rows: 2 } }).text).toBe('done');
+  expect(auditOutcome({ action: 'participant.drain', after: { isDrained: true } }).tone).toBe(
+    'good',
+  );
 });

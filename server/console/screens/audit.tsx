@@ -3,13 +3,14 @@
  * can be verified from here; the hash of its end, kept elsewhere, tells that nothing was cut off.
  */
 import { useState } from 'preact/hooks';
+import { auditOutcome } from '../../../client-sdk/protocol/audit-outcome.ts';
 import type { AuditAnswer, AuditVerdict, AuditView } from '../../../client-sdk/protocol/desk.ts';
 import { useAnswer } from '../answer.ts';
 import { type Answered, look, withQuery } from '../ask.ts';
 import { Badge, Empty, GidLink, JsonText, Loading, Panel, Refusal, Time } from '../parts/shown.tsx';
 import { href } from '../route.ts';
 import { count } from '../wording.ts';
-import { about, outcomeOf } from './audit-words.ts';
+import { about } from './audit-words.ts';
 
 const pageSize = 50;
 
@@ -112,14 +113,14 @@ function About({ entry }: { entry: AuditView }) {
 
 function Stage({ entry, end }: { entry: AuditView; end: AuditView | null }) {
   if (entry.stage === 'done') {
-    const { text, tone } = outcomeOf(entry);
+    const { text, tone } = auditOutcome(entry);
     return (
       <Badge tone={tone}>
         {text}, asked as {entry.of}
       </Badge>
     );
   }
-  return <Badge>{end === null ? 'asked' : `asked, ${outcomeOf(end).text} as ${end.seq}`}</Badge>;
+  return <Badge>{end === null ? 'asked' : `asked, ${auditOutcome(end).text} as ${end.seq}`}</Badge>;
 }
 
 function Verify() {

@@ -171,7 +171,7 @@ export const looks: Readonly<Record<string, Look>> = {
   },
   'config show': {
     args: () => ['--origin'],
-    data: /^retryInitialMs +3600000 +\S*flag/,
+    data: /^retryInitialMs +86400000 +\S*flag/,
     json: shape('ConfigView'),
   },
 };

@@ -56,7 +56,14 @@ export interface World {
 }
 
 /** Failures need no ten attempts here, and whatever is repeated was repeated by an operator. */
-const patience = ['--retry-initial', '1h', '--retry-max', '2h', '--attention-after-attempts', '1'];
+const patience = [
+  '--retry-initial',
+  '24h',
+  '--retry-max',
+  '24h',
+  '--attention-after-attempts',
+  '1',
+];
 
 export async function startWorld(server: Provided): Promise<World> {
   const scratch = await scratchFolder();
