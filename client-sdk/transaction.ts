@@ -89,7 +89,8 @@ async function runNew<T>(
   try {
     value = await untilAborted(plan.signal, work);
     if (global.loneCommit === null) plan.signal?.throwIfAborted();
-  } catch (error) {
+  } catch (thrown) {
+    const error = reasonFor(global, thrown);
     global.abort(error);
     await global.abandonLocals();
     if (global.loneCommit === null) {
@@ -102,6 +103,12 @@ async function runNew<T>(
   global.end(isOver);
   await commit(client, global);
   return value;
+}
+
+/** What is refused because all is over by then is no reason: that is what ended it. */
+function reasonFor({ branches }: OpenTransaction, thrown: unknown): unknown {
+  const isRefusal = thrown instanceof SettleError && thrown.code === 'NO_TRANSACTION';
+  return isRefusal && branches.doomed !== null ? branches.doomed.error : thrown;
 }
 
 /** Propagation "required": the code runs in the transaction that is there already. */

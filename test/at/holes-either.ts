@@ -11,6 +11,7 @@ import {
   untilAttention,
   untilFailed,
   untilOver,
+  waitMs,
 } from './holes-world.ts';
 import { startService } from './world.ts';
 
@@ -78,7 +79,7 @@ function holesOfKeys(kind: EitherKind): void {
     const works = keys.map((key) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       changed.push(promise);
-      return settle.transaction({}, async (tx) => {
+      return settle.transaction({ waitMs }, async (tx) => {
         const headers = await tx.headers();
         await outside(() => settle.join(headers, () => bank.query(update, key)));
         resolve();

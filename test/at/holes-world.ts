@@ -50,13 +50,16 @@ export async function startWorld(kind: EitherKind): Promise<World> {
   return { settle, orders, wallets, shop, bank };
 }
 
+/** Longer than any rollback takes: by default who waits for one is told after two seconds that it goes on. */
+export const waitMs = 60_000;
+
 /** The work joins, commits locally, and is taken back; `meanwhile` it stands, undecided. */
 export async function rolledBack(
   { settle, wallets }: World,
   work: () => Promise<void>,
   meanwhile: () => Promise<void> = async () => undefined,
 ): Promise<void> {
-  const all = settle.transaction({}, async (tx) => {
+  const all = settle.transaction({ waitMs }, async (tx) => {
     const headers = await tx.headers();
     await outside(() => settle.join(headers, work));
     expect(await wallets.undoRows()).toBeGreaterThan(0);

@@ -1,5 +1,7 @@
 /** What is under way, or failed and forgotten, when a scope with a resource ends: nothing slips through. */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeOnEither, type EitherKind } from './either-kind.ts';
 import { startCoordinator, startService } from './world.ts';
@@ -159,6 +161,18 @@ await describeOnEither((kind) => {
     const work = settle.transaction({ timeout: 300 }, async () => {
       await bank.query('update account set cents = 0');
       await bank.query(kind.of({ postgres: 'select pg_sleep(0.4)', mysql: 'select sleep(0.4)' }));
+    });
+    await expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(await plain.rowsOf('account')).toEqual(start);
+  });
+
+  it('refuses a statement that comes behind the deadline, and the deadline is why', async () => {
+    const { settle, plain, bank } = await startWorld(kind);
+    const work = settle.transaction({ timeout: 300 }, async ({ signal }) => {
+      await bank.query('update account set cents = 0');
+      if (!signal.aborted) await once(signal, 'abort');
+      await expect(bank.query('select 1')).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+      await bank.query('select 1');
     });
     await expect(work).rejects.toMatchObject({ code: 'ROLLED_BACK' });
     expect(await plain.rowsOf('account')).toEqual(start);
